@@ -1,0 +1,54 @@
+//! The claims: statement, source, check, and the false twins that the check must reject.
+
+pub mod representation_cost;
+
+use crate::{Result, evidence::Evidence};
+use serde::Serialize;
+
+/// What a run of the audit is a function of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Context {
+    /// Seed of every random draw.
+    pub seed: u64,
+    /// Multiplier of sample sizes and cases, at least 1.
+    pub effort: usize,
+}
+
+/// A false twin: a theory that differs from the claim's in one point and must be rejected.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Control {
+    /// Slug, unique within its claim.
+    pub id: &'static str,
+    /// What the wrong theory says.
+    pub statement: &'static str,
+}
+
+/// What the check of a claim found.
+#[derive(Debug, Clone)]
+pub struct Findings {
+    /// Evidence on the claim itself.
+    pub evidence: Vec<Evidence>,
+    /// The same comparisons under each of the claim's twins, in the order of `Claim::controls`.
+    pub controls: Vec<Vec<Evidence>>,
+}
+
+/// One claim of the ledger.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Claim {
+    /// Slug, the heading of its section in proofs.md and the module of its tests.
+    pub id: &'static str,
+    /// What is claimed.
+    pub statement: &'static str,
+    /// Where it comes from: the paper's abstract, or a section of proofs.md.
+    pub source: &'static str,
+    /// Its false twins.
+    pub controls: &'static [Control],
+    /// Measures once, then judges the theory and each twin by the same comparisons.
+    #[serde(skip)]
+    pub check: fn(&Context) -> Result<Findings>,
+}
+
+/// All claims, in the order of the ledger.
+pub fn registry() -> &'static [Claim] {
+    &[representation_cost::CLAIM]
+}

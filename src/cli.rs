@@ -1,0 +1,213 @@
+//! The command line as data, and what its texts mean.
+
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser},
+};
+use mirrorflow::{
+    Error, Result,
+    report::minimizer::grid,
+    setting::{Activation, Dataset, Scaling, Setting},
+};
+use std::path::PathBuf;
+
+/// Audits the theory of the implicit bias of mirror flow for shallow univariate networks.
+#[derive(Debug, Parser)]
+#[command(name = "mirrorflow", version, arg_required_else_help = false)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check the claims, and that each check rejects the claim's false twins
+    Audit(AuditArgs),
+    /// List the claims, or show one with its proof
+    Claims(ClaimsArgs),
+    /// Solve for the infinite-width minimiser of a data set
+    Minimizer(MinimizerArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// Check these claims only
+    #[arg(long, value_name = "ID[,ID…]", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Multiplier of sample sizes and cases
+    #[arg(long, value_name = "N", default_value = "1", value_parser = positive)]
+    pub effort: usize,
+    /// Seed of every random draw
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Write ledger.json, ledger.md, ledger.txt and junit.xml into this folder
+    #[arg(long, value_name = "DIR", value_parser = path())]
+    pub out: Option<PathBuf>,
+    /// Repeat the statistical claims on further seeds: observed size and power of their tests
+    #[arg(long)]
+    pub calibrate: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ClaimsArgs {
+    /// The claim to show
+    pub id: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct MinimizerArgs {
+    #[command(flatten)]
+    pub setting: SettingArgs,
+    /// Points at which to report
+    #[arg(
+        long,
+        value_name = "X[,X…]",
+        allow_hyphen_values = true,
+        conflicts_with = "grid"
+    )]
+    pub at: Option<String>,
+    /// Equidistant points at which to report
+    #[arg(long, value_name = "LO:HI:N", allow_hyphen_values = true)]
+    pub grid: Option<String>,
+    /// Add the standard deviation of networks of this width
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub width: Option<usize>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What every solver takes.
+#[derive(Debug, Args)]
+pub struct SettingArgs {
+    /// CSV file with header `x,y`, or `figure1`, or `figure2`
+    #[arg(long, value_name = "FILE", value_parser = NonEmptyStringValueParser::new())]
+    data: String,
+    /// Activation function: relu or abs
+    #[arg(long, default_value = "relu", hide_possible_values = true, value_parser = activation())]
+    activation: Activation,
+    /// Potential: quadratic, power:P,OMEGA or hypentropy:BETA
+    #[arg(long, default_value = "quadratic", allow_hyphen_values = true)]
+    potential: String,
+    /// How the potential of all parameters is built from it: unscaled or scaled
+    #[arg(long, default_value = "unscaled", hide_possible_values = true, value_parser = scaling())]
+    scaling: Scaling,
+    /// Density of the initial biases: uniform:C, gaussian:SD or triangular:C[,MODE]
+    #[arg(long, default_value = "uniform:1", allow_hyphen_values = true)]
+    bias: String,
+}
+
+impl SettingArgs {
+    /// The setting that these texts describe.
+    pub fn setting(&self) -> Result<Setting> {
+        Ok(Setting {
+            potential: self.potential.parse()?,
+            bias: self.bias.parse()?,
+            dataset: Dataset::named_or_csv(&self.data)?,
+            activation: self.activation,
+            scaling: self.scaling,
+        })
+    }
+}
+
+impl MinimizerArgs {
+    /// The points of `--at` or `--grid`; none where neither is given.
+    pub fn points(&self) -> Result<Option<Vec<f64>>> {
+        match (&self.at, &self.grid) {
+            (Some(list), _) => list_of_points(list).map(Some),
+            (None, Some(range)) => range_of_points(range).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+/// The most points that `--grid` gives.
+const MOST_POINTS: usize = 1_000_000;
+
+fn list_of_points(list: &str) -> Result<Vec<f64>> {
+    let remedy = "give numbers parted by commas, such as --at -0.1,0.5";
+    list.split(',')
+        .map(|text| finite(text).ok_or_else(|| refuse("--at", list, not_finite(text), remedy)))
+        .collect()
+}
+
+fn range_of_points(range: &str) -> Result<Vec<f64>> {
+    let remedy = "give lowest point, highest point and number of points, such as --grid -1:1:5";
+    let refuse = |what: String| refuse("--grid", range, what, remedy);
+    let &[low, high, count] = range.split(':').collect::<Vec<_>>().as_slice() else {
+        return Err(refuse("this is not LO:HI:N".into()));
+    };
+    let number = |text| finite(text).ok_or_else(|| refuse(not_finite(text)));
+    let (low, high) = (number(low)?, number(high)?);
+    if low >= high {
+        return Err(refuse(format!("{low} is not below {high}")));
+    }
+    match count.trim().parse() {
+        Ok(points @ 2..=MOST_POINTS) => Ok(grid(low, high, points)),
+        _ => Err(refuse(format!(
+            "`{count}` is not a number of points from 2 to {MOST_POINTS}"
+        ))),
+    }
+}
+
+fn finite(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|x: &f64| x.is_finite())
+}
+
+fn not_finite(text: &str) -> String {
+    format!("`{text}` is not a finite number")
+}
+
+fn refuse(name: &str, value: &str, what: String, remedy: &str) -> Error {
+    Error::Parameter {
+        name: name.into(),
+        value: value.into(),
+        what,
+        remedy: remedy.into(),
+    }
+}
+
+fn positive(text: &str) -> std::result::Result<usize, String> {
+    match text.parse::<u32>() {
+        Ok(n) if n > 0 => Ok(n as usize),
+        _ => Err(format!("give a whole number from 1 to {}", u32::MAX)),
+    }
+}
+
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    NonEmptyStringValueParser::new().map(PathBuf::from)
+}
+
+fn activation() -> impl TypedValueParser<Value = Activation> {
+    PossibleValuesParser::new(["relu", "abs"]).map(|name| match name.as_str() {
+        "abs" => Activation::Abs,
+        _ => Activation::Relu,
+    })
+}
+
+fn scaling() -> impl TypedValueParser<Value = Scaling> {
+    PossibleValuesParser::new(["unscaled", "scaled"]).map(|name| match name.as_str() {
+        "scaled" => Scaling::Scaled,
+        _ => Scaling::Unscaled,
+    })
+}
+
+/// clap's message in one paragraph: what is wrong and its hints, without the usage.
+pub fn message(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
+        .filter(|line| !line.is_empty() && !line.starts_with("tip: to pass"))
+        .collect::<Vec<_>>()
+        .join(" ");
+    let what = lines.strip_prefix("error: ").unwrap_or(&lines);
+    format!("{what}; `mirrorflow help` lists commands and options")
+}

@@ -1,0 +1,168 @@
+//! The command line: parse, call, print; no mathematics.
+
+mod cli;
+
+use clap::Parser;
+use cli::{AuditArgs, ClaimsArgs, Cli, Command, MinimizerArgs};
+use indicatif::{ProgressBar, ProgressStyle};
+use mirrorflow::{
+    Error, Result,
+    claims::{self, Claim, Context},
+    report::{
+        self,
+        ledger::{self, Ledger},
+        minimizer::MinimizerReport,
+    },
+};
+use std::{
+    fmt::{Display, Write as _},
+    io::{self, ErrorKind, Write},
+    process::ExitCode,
+};
+
+/// The derivations, one section for each claim.
+const PROOFS: &str = include_str!("../proofs.md");
+
+/// What a command prints on standard output, and whether all is well.
+struct Outcome {
+    text: String,
+    well: bool,
+}
+
+fn main() -> ExitCode {
+    with_one_blas_thread();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => return complain(cli::message(&error), 2),
+        Err(help) => return print(&help.render().to_string(), 0),
+    };
+    let outcome = match cli.command {
+        Command::Audit(args) => audit(&args),
+        Command::Claims(args) => show_claims(&args),
+        Command::Minimizer(args) => minimizer(&args),
+    };
+    match outcome {
+        Ok(Outcome { text, well }) => print(&text, if well { 0 } else { 1 }),
+        Err(error @ Error::NotConverged { .. }) => complain(error, 1),
+        Err(error) => complain(error, 2),
+    }
+}
+
+/// OpenBLAS reads its number of threads once, as it is loaded before `main`: where nobody has
+/// chosen one, the program starts anew with 1 (more make small problems far slower and change the
+/// last bits of results).
+fn with_one_blas_thread() {
+    #[cfg(unix)]
+    {
+        use std::{env, os::unix::process::CommandExt, process};
+        const VARIABLE: &str = "OPENBLAS_NUM_THREADS";
+        let mut arguments = env::args_os();
+        if env::var_os(VARIABLE).is_none()
+            && let (Some(name), Ok(program)) = (arguments.next(), env::current_exe())
+        {
+            let mut again = process::Command::new(program);
+            // Comes back only where the program cannot be started: then it goes on as it is.
+            let _ = again.arg0(name).args(arguments).env(VARIABLE, "1").exec();
+        }
+    }
+}
+
+fn audit(args: &AuditArgs) -> Result<Outcome> {
+    let selected = ledger::select(claims::registry(), &args.only)?;
+    // Before the work, not after it.
+    args.out.as_deref().map_or(Ok(()), report::make_folder)?;
+    let context = Context {
+        seed: args.seed,
+        effort: args.effort,
+    };
+    let bar = progress("claims", selected.len());
+    let mut ledger = Ledger::run(&selected, &context, || bar.inc(1));
+    bar.finish_and_clear();
+    if args.calibrate {
+        let bar = progress("calibration", selected.len());
+        ledger.calibrate(&selected, || bar.inc(1));
+        bar.finish_and_clear();
+    }
+    if let Some(folder) = &args.out {
+        ledger.write(folder)?;
+    }
+    Ok(Outcome {
+        text: if args.json {
+            json(&ledger)
+        } else {
+            ledger.to_string()
+        },
+        well: ledger.is_clean(),
+    })
+}
+
+fn show_claims(args: &ClaimsArgs) -> Result<Outcome> {
+    let ids: Vec<_> = args.id.iter().cloned().collect();
+    let selected = ledger::select(claims::registry(), &ids)?;
+    let text = match (&args.id, selected.as_slice()) {
+        (_, claims) if args.json => json(&serde_json::json!({ "claims": claims })),
+        (Some(_), [claim]) => description(claim),
+        (_, claims) => claims
+            .iter()
+            .map(|claim| format!("{}\n    {}\n", claim.id, claim.statement))
+            .collect(),
+    };
+    Ok(Outcome { text, well: true })
+}
+
+fn description(claim: &Claim) -> String {
+    let mut text = format!(
+        "{}\n\n{}\n\nSource: {}\n",
+        claim.id, claim.statement, claim.source
+    );
+    for twin in claim.controls {
+        let _ = writeln!(text, "False twin {}: {}", twin.id, twin.statement);
+    }
+    if let Some(section) = report::section(PROOFS, claim.id) {
+        let _ = writeln!(text, "\n{section}");
+    }
+    text
+}
+
+fn minimizer(args: &MinimizerArgs) -> Result<Outcome> {
+    let points = args.points()?;
+    let report = MinimizerReport::new(&args.setting.setting()?, points, args.width)?;
+    Ok(Outcome {
+        text: if args.json {
+            json(&report)
+        } else {
+            report.to_string()
+        },
+        well: true,
+    })
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    report::json(value) + "\n"
+}
+
+/// A bar on standard error, drawn only where that is a terminal.
+fn progress(what: &'static str, length: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {pos}/{len} {wide_bar} {elapsed}");
+    ProgressBar::new(length as u64)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        .with_message(what)
+}
+
+/// Prints on standard output; a reader who has left is no error.
+fn print(text: &str, code: u8) -> ExitCode {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => complain(
+            format!("standard output: {error}; send it to a place that can be written to"),
+            2,
+        ),
+        _ => ExitCode::from(code),
+    }
+}
+
+fn complain(message: impl Display, code: u8) -> ExitCode {
+    // Where standard error is closed too, the exit code has to do.
+    let _ = writeln!(io::stderr(), "mirrorflow: {message}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,640 @@
+//! The ledger: which claims hold, on what evidence, and by what their false twins were rejected.
+
+use super::{make_folder, number, unwritable, write_whole};
+use crate::{
+    Error, Result,
+    claims::{Claim, Context, Control, Findings},
+    evidence::{Evidence, Kind},
+};
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use rayon::prelude::*;
+use serde::Serialize;
+use std::{
+    any::Any,
+    fmt::{self, Display, Write},
+    panic,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// A statistical test of less power than this supports nothing.
+pub const LEAST_POWER: f64 = 0.9;
+
+/// Further seeds on which [`Ledger::calibrate`] repeats each claim.
+pub const CALIBRATION_RUNS: u64 = 20;
+
+/// What the evidence says of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// There is evidence, all of it agrees, and every test in it has power.
+    Holds,
+    /// A comparison disagrees.
+    Fails,
+    /// Nothing disagrees, but there is no evidence, or a test without power.
+    Inconclusive,
+}
+
+impl Verdict {
+    /// The verdict on a claim with this evidence.
+    pub fn of(evidence: &[Evidence]) -> Self {
+        if evidence.iter().any(|e| !e.passed) {
+            Self::Fails
+        } else if evidence.is_empty() || !evidence.iter().all(has_power) {
+            Self::Inconclusive
+        } else {
+            Self::Holds
+        }
+    }
+}
+
+impl Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Holds => "holds",
+            Self::Fails => "fails",
+            Self::Inconclusive => "inconclusive",
+        })
+    }
+}
+
+fn has_power(evidence: &Evidence) -> bool {
+    evidence.kind != Kind::Statistical || evidence.test.power.is_some_and(|p| p >= LEAST_POWER)
+}
+
+/// The outcome of an audit; serialises as the object that `audit --json` prints.
+#[derive(Debug, Clone, Serialize)]
+pub struct Ledger {
+    /// One entry for each claim, in the order of the registry.
+    pub claims: Vec<JudgedClaim>,
+    /// Counts.
+    pub summary: Summary,
+    /// What the run depended on.
+    pub environment: Environment,
+    /// Observed size and power, where they were asked for.
+    pub calibration: Option<Vec<Calibration>>,
+}
+
+/// A claim with its verdict.
+#[derive(Debug, Clone, Serialize)]
+pub struct JudgedClaim {
+    /// Slug of the claim.
+    pub id: String,
+    /// What is claimed.
+    pub statement: String,
+    /// Where it comes from.
+    pub source: String,
+    /// What the evidence says.
+    pub verdict: Verdict,
+    /// Why the check could not be carried out; the claim is then inconclusive.
+    pub error: Option<String>,
+    /// Wall-clock time of the check.
+    pub seconds: f64,
+    /// The comparisons made.
+    pub evidence: Vec<Evidence>,
+    /// The claim's false twins.
+    pub controls: Vec<JudgedControl>,
+}
+
+/// A false twin of a claim and what became of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct JudgedControl {
+    /// Slug of the twin.
+    pub id: String,
+    /// What the wrong theory says.
+    pub statement: String,
+    /// Whether at least one comparison disagrees with it, as it should.
+    pub rejected: bool,
+    /// The first comparison that disagrees with it.
+    pub by: Option<String>,
+}
+
+/// Counts over a ledger.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Summary {
+    /// Claims checked.
+    pub claims: usize,
+    /// Claims that hold.
+    pub holding: usize,
+    /// False twins.
+    pub controls: usize,
+    /// False twins rejected.
+    pub rejected: usize,
+    /// Wall-clock time of the audit.
+    pub seconds: f64,
+}
+
+/// What a run depended on.
+#[derive(Debug, Clone, Serialize)]
+pub struct Environment {
+    /// Version of the crate.
+    pub version: &'static str,
+    /// Operating system.
+    pub os: &'static str,
+    /// Processor architecture.
+    pub arch: &'static str,
+    /// Threads over which the claims were spread.
+    pub threads: usize,
+    /// Seed of every random draw.
+    pub seed: u64,
+    /// Multiplier of sample sizes and cases.
+    pub effort: usize,
+}
+
+/// How often a claim's statistical comparisons and its twins came out wrong on further seeds.
+#[derive(Debug, Clone, Serialize)]
+pub struct Calibration {
+    /// Slug of the claim.
+    pub id: String,
+    /// Further seeds on which its check was repeated.
+    pub runs: u64,
+    /// Checks among these that could not be carried out.
+    pub errors: usize,
+    /// Statistical comparisons made.
+    pub tests: usize,
+    /// Those that disagreed with the claim.
+    pub rejections: usize,
+    /// The sum of their sizes α: how many should disagree, at most, if the claim holds.
+    pub expected: f64,
+    /// The smallest p-value.
+    pub smallest_p: Option<f64>,
+    /// Twins judged.
+    pub controls: usize,
+    /// Those that were not rejected.
+    pub survivals: usize,
+}
+
+impl Ledger {
+    /// Checks claims, spread over the threads of rayon; calls `done` after each.
+    ///
+    /// Apart from the times, what comes out depends on the claims and the context alone.
+    pub fn run(claims: &[Claim], context: &Context, done: impl Fn() + Sync) -> Self {
+        let start = Instant::now();
+        let claims: Vec<_> = claims
+            .par_iter()
+            .map(|claim| {
+                let judged = JudgedClaim::check(claim, context);
+                done();
+                judged
+            })
+            .collect();
+        Self {
+            summary: Summary::of(&claims, start.elapsed()),
+            claims,
+            environment: Environment {
+                version: env!("CARGO_PKG_VERSION"),
+                os: std::env::consts::OS,
+                arch: std::env::consts::ARCH,
+                threads: rayon::current_num_threads(),
+                seed: context.seed,
+                effort: context.effort,
+            },
+            calibration: None,
+        }
+    }
+
+    /// Repeats those claims of this ledger that have statistical evidence on the next
+    /// [`CALIBRATION_RUNS`] seeds and records how often tests and twins came out wrong.
+    pub fn calibrate(&mut self, claims: &[Claim], done: impl Fn() + Sync) {
+        let Environment { seed, effort, .. } = self.environment;
+        let statistical = |claim: &&Claim| {
+            let mut judged = self.claims.iter().filter(|judged| judged.id == claim.id);
+            judged.any(|j| j.evidence.iter().any(|e| e.kind == Kind::Statistical))
+        };
+        let calibrate = |claim: &Claim| {
+            let runs: Vec<_> = (1..=CALIBRATION_RUNS)
+                .into_par_iter()
+                .map(|k| {
+                    let seed = seed.wrapping_add(k);
+                    JudgedClaim::check(claim, &Context { seed, effort })
+                })
+                .collect();
+            done();
+            Calibration::of(claim.id, &runs)
+        };
+        let repeated: Vec<_> = claims.iter().filter(statistical).collect();
+        self.calibration = Some(repeated.into_iter().map(calibrate).collect());
+    }
+
+    /// Whether every claim holds and every false twin was rejected.
+    pub fn is_clean(&self) -> bool {
+        self.summary.holding == self.summary.claims
+            && self.summary.rejected == self.summary.controls
+    }
+
+    /// Writes `ledger.json`, `ledger.md`, `ledger.txt` and `junit.xml` into a folder, which is made
+    /// where it does not exist.
+    ///
+    /// # Errors
+    /// [`Error::File`] where the folder or a file cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        make_folder(folder)?;
+        let junit = folder.join("junit.xml");
+        let xml = self
+            .junit()
+            .to_string()
+            .map_err(|error| unwritable(&junit, std::io::Error::other(error)))?;
+        write_whole(&junit, xml.as_bytes())?;
+        write_whole(&folder.join("ledger.json"), super::json(self).as_bytes())?;
+        write_whole(&folder.join("ledger.md"), self.markdown().as_bytes())?;
+        write_whole(&folder.join("ledger.txt"), self.to_string().as_bytes())
+    }
+
+    /// The ledger as a Markdown page.
+    pub fn markdown(&self) -> String {
+        let mut page = format!("# Ledger\n\n{}. {}.\n\n", self.environment, self.summary);
+        page +=
+            "| claim | verdict | statement | evidence | twins rejected |\n|---|---|---|---|---|\n";
+        for claim in &self.claims {
+            let rejected = claim.controls.iter().filter(|twin| twin.rejected).count();
+            page += &format!(
+                "| [`{id}`](#{id}) | {} | {} | {} | {rejected} of {} |\n",
+                claim.verdict,
+                cell(&claim.statement),
+                claim.evidence.len(),
+                claim.controls.len(),
+                id = claim.id,
+            );
+        }
+        for claim in &self.claims {
+            page += &format!(
+                "\n## `{}`\n\n{}\n\nSource: {}\n\nVerdict: **{}** ({}).\n",
+                claim.id,
+                claim.statement,
+                claim.source,
+                claim.verdict,
+                seconds(claim.seconds)
+            );
+            if let Some(error) = &claim.error {
+                page += &format!("\nThe check was not carried out: {error}.\n");
+            }
+            if !claim.evidence.is_empty() {
+                page += "\n| | kind | comparison | figures |\n|---|---|---|---|\n";
+            }
+            for evidence in &claim.evidence {
+                page += &format!(
+                    "| {} | {} | {} | {} |\n",
+                    mark(evidence),
+                    kind(evidence.kind),
+                    cell(&evidence.what),
+                    cell(&figures(evidence))
+                );
+            }
+            if !claim.controls.is_empty() {
+                page += "\n| false twin | what it says | rejected by |\n|---|---|---|\n";
+            }
+            for twin in &claim.controls {
+                page += &format!(
+                    "| `{}` | {} | {} |\n",
+                    twin.id,
+                    cell(&twin.statement),
+                    cell(twin.by.as_deref().unwrap_or("**not rejected**"))
+                );
+            }
+        }
+        page
+    }
+
+    /// The ledger as JUnit XML: a suite for each claim, a case for each comparison and each twin.
+    ///
+    /// A case fails exactly where the ledger is not clean because of it.
+    pub fn junit(&self) -> Report {
+        let status = |complaint: Option<String>, kind| match complaint {
+            None => TestCaseStatus::success(),
+            Some(complaint) => {
+                let mut status = TestCaseStatus::non_success(kind);
+                status.set_message(complaint);
+                status
+            }
+        };
+        let mut report = Report::new("mirrorflow audit");
+        report.set_time(Duration::from_secs_f64(self.summary.seconds));
+        for claim in &self.claims {
+            let mut suite = TestSuite::new(claim.id.as_str());
+            suite.set_time(Duration::from_secs_f64(claim.seconds));
+            let mut add = |name: &str, status| {
+                let mut case = TestCase::new(name, status);
+                case.set_classname(claim.id.as_str());
+                suite.add_test_case(case);
+            };
+            if claim.evidence.is_empty() {
+                let complaint = claim.error.clone().unwrap_or("there is no evidence".into());
+                add("check", status(Some(complaint), NonSuccessKind::Error));
+            }
+            for evidence in &claim.evidence {
+                let complaint =
+                    (!evidence.passed || !has_power(evidence)).then(|| figures(evidence));
+                add(&evidence.what, status(complaint, NonSuccessKind::Failure));
+            }
+            for twin in &claim.controls {
+                let complaint =
+                    (!twin.rejected).then(|| format!("not rejected: {}", twin.statement));
+                let name = format!("false twin {}", twin.id);
+                add(&name, status(complaint, NonSuccessKind::Failure));
+            }
+            report.add_test_suite(suite);
+        }
+        report
+    }
+}
+
+impl JudgedClaim {
+    /// Carries out the check of one claim.
+    pub fn check(claim: &Claim, context: &Context) -> Self {
+        let start = Instant::now();
+        // One check that panics must not cost the ledger of all others.
+        let outcome = match panic::catch_unwind(|| (claim.check)(context)) {
+            Ok(Ok(findings)) => complete(claim, findings),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(payload) => Err(format!("the check panicked: {}", panic_message(&*payload))),
+        };
+        let seconds = start.elapsed().as_secs_f64();
+        let (error, evidence, controls) = match outcome {
+            Ok(Findings { evidence, controls }) => (None, evidence, controls),
+            Err(error) => (Some(error), vec![], vec![vec![]; claim.controls.len()]),
+        };
+        Self {
+            id: claim.id.into(),
+            statement: claim.statement.into(),
+            source: claim.source.into(),
+            verdict: Verdict::of(&evidence),
+            error,
+            seconds,
+            evidence,
+            controls: claim
+                .controls
+                .iter()
+                .zip(&controls)
+                .map(|(control, evidence)| JudgedControl::of(control, evidence))
+                .collect(),
+        }
+    }
+}
+
+/// Refuses findings that leave a twin unjudged.
+fn complete(claim: &Claim, findings: Findings) -> std::result::Result<Findings, String> {
+    match (findings.controls.len(), claim.controls.len()) {
+        (judged, stated) if judged != stated => Err(format!(
+            "the check judged {judged} false twins where the claim states {stated}"
+        )),
+        _ => Ok(findings),
+    }
+}
+
+fn panic_message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("no message")
+}
+
+impl JudgedControl {
+    /// Judges a false twin by the evidence under it.
+    pub fn of(control: &Control, evidence: &[Evidence]) -> Self {
+        let failed = evidence.iter().find(|e| !e.passed);
+        Self {
+            id: control.id.into(),
+            statement: control.statement.into(),
+            rejected: failed.is_some(),
+            by: failed.map(|e| format!("{}: {}", e.what, figures(e))),
+        }
+    }
+}
+
+impl Summary {
+    fn of(claims: &[JudgedClaim], elapsed: Duration) -> Self {
+        let twins = || claims.iter().flat_map(|claim| &claim.controls);
+        let holds = |claim: &&JudgedClaim| claim.verdict == Verdict::Holds;
+        Self {
+            claims: claims.len(),
+            holding: claims.iter().filter(holds).count(),
+            controls: twins().count(),
+            rejected: twins().filter(|twin| twin.rejected).count(),
+            seconds: elapsed.as_secs_f64(),
+        }
+    }
+}
+
+impl Calibration {
+    fn of(id: &str, runs: &[JudgedClaim]) -> Self {
+        let carried_out = || runs.iter().filter(|run| run.error.is_none());
+        let tests: Vec<_> = carried_out()
+            .flat_map(|run| &run.evidence)
+            .filter(|e| e.kind == Kind::Statistical)
+            .collect();
+        let twins: Vec<_> = carried_out().flat_map(|run| &run.controls).collect();
+        Self {
+            id: id.into(),
+            runs: runs.len() as u64,
+            errors: runs.iter().filter(|run| run.error.is_some()).count(),
+            tests: tests.len(),
+            rejections: tests.iter().filter(|e| !e.passed).count(),
+            expected: tests.iter().filter_map(|e| e.test.alpha).sum(),
+            smallest_p: tests.iter().filter_map(|e| e.test.p_value).reduce(f64::min),
+            controls: twins.len(),
+            survivals: twins.iter().filter(|twin| !twin.rejected).count(),
+        }
+    }
+}
+
+/// Columns of the terminal that the text keeps to.
+const WIDTH: usize = 100;
+
+impl Display for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}\n", self.environment)?;
+        for claim in &self.claims {
+            writeln!(f, "{claim}")?;
+        }
+        for calibration in self.calibration.iter().flatten() {
+            writeln!(f, "{calibration}")?;
+        }
+        writeln!(f, "{}", self.summary)
+    }
+}
+
+impl Display for JudgedClaim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = self.verdict.to_string().to_uppercase();
+        writeln!(f, "{verdict:<12}  {}  ({})", self.id, seconds(self.seconds))?;
+        write_wrapped(f, "  ", &self.statement)?;
+        write_wrapped(f, "  ", &format!("Source: {}", self.source))?;
+        if let Some(error) = &self.error {
+            write_wrapped(f, "  ", &format!("The check was not carried out: {error}"))?;
+        }
+        for evidence in &self.evidence {
+            let start = format!("  {:<5} {:<12} ", mark(evidence), kind(evidence.kind));
+            write_wrapped(f, &start, &evidence.what)?;
+            write_wrapped(f, &" ".repeat(start.len()), &figures(evidence))?;
+        }
+        for twin in &self.controls {
+            let (start, by) = match &twin.by {
+                Some(by) => ("  ok    false twin   ", format!("rejected by {by}")),
+                None => (
+                    "  ALIVE false twin   ",
+                    "not rejected by any comparison".into(),
+                ),
+            };
+            write_wrapped(f, start, &format!("{}: {}", twin.id, twin.statement))?;
+            write_wrapped(f, &" ".repeat(start.len()), &by)?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Calibration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let p = self.smallest_p.map_or("none".into(), |p| number(p, 2));
+        write!(
+            f,
+            "calibration of {} on {} seeds: {} of {} tests disagree (at most {} expected; smallest \
+             p = {p}), {} of {} false twins survive, {} errors",
+            self.id,
+            self.runs,
+            self.rejections,
+            self.tests,
+            number(self.expected, 2),
+            self.survivals,
+            self.controls,
+            self.errors
+        )
+    }
+}
+
+impl Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} of {} claims hold, {} of {} false twins rejected, {}",
+            self.holding,
+            self.claims,
+            self.rejected,
+            self.controls,
+            seconds(self.seconds)
+        )
+    }
+}
+
+impl Display for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            version,
+            os,
+            arch,
+            threads,
+            seed,
+            effort,
+        } = self;
+        write!(
+            f,
+            "mirrorflow {version} on {os} {arch}, {threads} threads, seed {seed}, effort {effort}"
+        )
+    }
+}
+
+fn seconds(seconds: f64) -> String {
+    format!("{seconds:.2} s")
+}
+
+fn mark(evidence: &Evidence) -> &'static str {
+    match (evidence.passed, has_power(evidence)) {
+        (false, _) => "FAILS",
+        (true, false) => "WEAK",
+        (true, true) => "ok",
+    }
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Exact => "exact",
+        Kind::Certified => "certified",
+        Kind::Numerical => "numerical",
+        Kind::Statistical => "statistical",
+    }
+}
+
+/// The numbers of a comparison, in words.
+fn figures(evidence: &Evidence) -> String {
+    let Evidence {
+        measured,
+        predicted,
+        threshold,
+        test,
+        ..
+    } = evidence;
+    let mut text = format!(
+        "measured {}, predicted {}, ",
+        number(*measured, 10),
+        number(*predicted, 10)
+    );
+    if evidence.kind == Kind::Statistical {
+        text += &format!("threshold {}", number(*threshold, 3));
+    } else {
+        text += &format!(
+            "difference {} {} {}",
+            number((measured - predicted).abs(), 3),
+            if evidence.passed { "≤" } else { ">" },
+            number(*threshold, 3)
+        );
+    }
+    let figures = [
+        ("p", test.p_value),
+        ("α", test.alpha),
+        ("power", test.power),
+    ];
+    for (name, value) in figures {
+        if let Some(value) = value {
+            text += &format!(", {name} = {}", number(value, 3));
+        }
+    }
+    if let Some(alternative) = &test.alternative {
+        text += &format!(" against {alternative}");
+    }
+    if let Some(samples) = test.samples {
+        text += &format!(", {samples} samples");
+    }
+    text
+}
+
+/// A text in a cell of a Markdown table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
+}
+
+/// Writes words after `start`, broken before the last column and indented as far as `start`.
+fn write_wrapped(f: &mut impl Write, start: &str, text: &str) -> fmt::Result {
+    let indent = start.chars().count();
+    let mut column = indent;
+    f.write_str(start)?;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if column > indent && column + 1 + length > WIDTH {
+            write!(f, "\n{:indent$}", "")?;
+            column = indent;
+        } else if column > indent {
+            f.write_char(' ')?;
+            column += 1;
+        }
+        f.write_str(word)?;
+        column += length;
+    }
+    f.write_char('\n')
+}
+
+/// The claims with these ids, in the order of the registry; all where none is named.
+///
+/// # Errors
+/// [`Error::Parameter`] where an id is not in the registry.
+pub fn select(registry: &[Claim], ids: &[String]) -> Result<Vec<Claim>> {
+    let known = |id: &&String| registry.iter().any(|claim| claim.id == **id);
+    if let Some(unknown) = ids.iter().find(|id| !known(id)) {
+        let known: Vec<_> = registry.iter().map(|claim| claim.id).collect();
+        return Err(Error::Parameter {
+            name: "claim".into(),
+            value: unknown.clone(),
+            what: "there is no claim of this name".into(),
+            remedy: format!("the claims are: {}", known.join(", ")),
+        });
+    }
+    let wanted = |claim: &&Claim| ids.is_empty() || ids.iter().any(|id| id == claim.id);
+    Ok(registry.iter().filter(wanted).copied().collect())
+}

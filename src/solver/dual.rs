@@ -1,0 +1,692 @@
+//! The m-dimensional dual that both limits share, in the basis in which it is easy.
+//!
+//! ```text
+//! minimise over λ   E φ*(λᵀF) − λᵀy,      F = (σ(w x_i − b))_i,   α = (φ*)'(λᵀF)
+//! ```
+//!
+//! E is the expectation over the initial neurons: an integral over the knot c = w·b at infinite
+//! width, a mean over n neurons at width n. As a function of c, λᵀF is linear between the data, so
+//! the unknowns are U(x_j), U(c) = Σ λ_i |x_i − c|, in a basis of hat functions; the Newton matrix
+//! is then tridiagonal up to two border rows and well conditioned (proofs.md, "The dual in local
+//! coordinates"). A [`Measure`] supplies the moments of α and (φ*)'' on each linear piece.
+
+use crate::{
+    Error, Result,
+    setting::{Activation, Dataset, Potential},
+};
+
+/// Sign w of a neuron's inner weight; for |·| both signs are one sheet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sheet {
+    /// |·|: the feature does not depend on the sign of w.
+    Both,
+    /// ReLU, w = +1: active left of the data that it serves, x > c.
+    Plus,
+    /// ReLU, w = −1.
+    Minus,
+}
+
+impl Sheet {
+    /// The sheets of an activation.
+    pub fn of(activation: Activation) -> &'static [Self] {
+        match activation {
+            Activation::Abs => &[Self::Both],
+            Activation::Relu => &[Self::Plus, Self::Minus],
+        }
+    }
+
+    /// The feature σ(w(x − c)) of a neuron with knot c.
+    pub fn feature(self, x: f64, c: f64) -> f64 {
+        match self {
+            Self::Both => (x - c).abs(),
+            Self::Plus => (x - c).max(0.0),
+            Self::Minus => (c - x).max(0.0),
+        }
+    }
+}
+
+/// A stretch of knots on which λᵀF is linear: within one of the m + 1 intervals between the data.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Piece {
+    /// 0 left of x_1, i between x_i and x_{i+1}, m right of x_m.
+    pub interval: usize,
+    /// Sign of w.
+    pub sheet: Sheet,
+    /// Left end (knot position).
+    pub left: f64,
+    /// Right end.
+    pub right: f64,
+}
+
+impl Piece {
+    /// The parts left and right of the knots `at` (ascending) that lie inside.
+    pub fn split<'a>(self, at: &'a [f64]) -> impl Iterator<Item = Self> + 'a {
+        let first = at.partition_point(|&c| c <= self.left);
+        let last = at.partition_point(|&c| c < self.right).max(first);
+        let inner = &at[first..last];
+        (0..=inner.len()).map(move |k| Self {
+            left: if k == 0 { self.left } else { inner[k - 1] },
+            right: inner.get(k).copied().unwrap_or(self.right),
+            ..self
+        })
+    }
+}
+
+/// Moments over one piece in its own coordinate t ∈ \[0, 1\], left to right; c is the knot.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Moments {
+    /// ∫ α (1 − t), ∫ α t.
+    pub first: [f64; 2],
+    /// ∫ (φ*)''(u) (1 − t)², ∫ (φ*)''(u) (1 − t) t, ∫ (φ*)''(u) t².
+    pub second: [f64; 3],
+}
+
+impl Moments {
+    /// Adds a knot at t of the given weight, α and (φ*)''.
+    #[inline]
+    pub fn add(&mut self, t: f64, weight: f64, alpha: f64, hessian: f64) {
+        let (l, r) = (1.0 - t, t);
+        self.first[0] += weight * alpha * l;
+        self.first[1] += weight * alpha * r;
+        let g = weight * hessian;
+        self.second[0] += g * l * l;
+        self.second[1] += g * l * r;
+        self.second[2] += g * r * r;
+    }
+}
+
+/// The expectation over initial neurons, piece by piece.
+pub trait Measure {
+    /// The pieces that carry mass, ordered by sheet and knot.
+    fn pieces(&self) -> &[Piece];
+    /// Moments over the piece of this number, where u = λᵀF runs linearly from `u[0]` to `u[1]`.
+    fn moments(&self, piece: usize, u: [f64; 2]) -> Moments;
+    /// φ of the problem.
+    fn potential(&self) -> &Potential;
+}
+
+/// Values of the four basis functions that can be non-zero on a piece.
+pub type Functions = [f64; 4];
+
+fn dot(a: &Functions, b: &Functions) -> f64 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3]
+}
+
+/// Hat functions at the data, with the outer two combined into their half sum and half difference.
+///
+/// Coordinates q of λ: q_j = U(x_j) for the inner points, q_0 = (U(x_1) + U(x_m))/2 and
+/// q_{m−1} = (U(x_1) − U(x_m))/2. For m = 1, q_0 = λ.
+#[derive(Debug, Clone)]
+pub struct LocalBasis {
+    x: Vec<f64>,
+    y: Vec<f64>,
+    activation: Activation,
+    target: Vec<f64>,
+}
+
+impl LocalBasis {
+    /// The basis of a data set.
+    pub fn new(dataset: &Dataset, activation: Activation) -> Self {
+        let (x, y) = (dataset.x().to_vec(), dataset.y().to_vec());
+        let m = x.len();
+        let chord = |j: usize| (y[j + 1] - y[j]) / (x[j + 1] - x[j]);
+        let target = if m == 1 {
+            y.clone()
+        } else {
+            let (first, last) = (chord(0), chord(m - 2));
+            let outer = (y[0] + y[m - 1]) / (x[m - 1] - x[0]);
+            (0..m)
+                .map(|j| match j {
+                    0 => outer + (first - last) / 2.0,
+                    _ if j == m - 1 => (first + last) / 2.0,
+                    _ => (chord(j) - chord(j - 1)) / 2.0,
+                })
+                .collect()
+        };
+        Self {
+            x,
+            y,
+            activation,
+            target,
+        }
+    }
+
+    /// Number m of data points.
+    pub fn len(&self) -> usize {
+        self.x.len()
+    }
+
+    /// A data set is never empty.
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// Inputs, ascending.
+    pub fn x(&self) -> &[f64] {
+        &self.x
+    }
+
+    /// Outputs, in the order of the inputs.
+    pub fn y(&self) -> &[f64] {
+        &self.y
+    }
+
+    /// σ.
+    pub fn activation(&self) -> Activation {
+        self.activation
+    }
+
+    /// Coordinates z of the data: λᵀy = qᵀz.
+    pub fn target(&self) -> &[f64] {
+        &self.target
+    }
+
+    /// Indices of the basis functions that live on an interval, as in [`Self::functions`].
+    /// Slots that an interval does not use name some inner index and hold the value 0.
+    pub fn indices(&self, interval: usize) -> [usize; 4] {
+        let m = self.len();
+        let inner = |j: usize| if (1..m - 1).contains(&j) { j } else { 0 };
+        [inner(interval.wrapping_sub(1)), inner(interval), 0, m - 1]
+    }
+
+    /// Values at knot c of the functions of an interval: the hats at its left and right end (where
+    /// these are inner points), then the half-sum and half-difference functions.
+    pub fn functions(&self, interval: usize, sheet: Sheet, c: f64) -> Functions {
+        let (x, m) = (&self.x, self.len());
+        if m == 1 {
+            return [0.0, 0.0, sheet.feature(x[0], c), 0.0];
+        }
+        let span = x[m - 1] - x[0];
+        let centred = ((x[m - 1] - c) + (x[0] - c)) / span;
+        // The affine part ℓ(c) = Σ λ_i (x_i − c) is q_0·centred + q_{m−1}.
+        let mut hats = match interval {
+            0 => [0.0, 0.0, centred, 1.0],
+            i if i == m => [0.0, 0.0, -centred, -1.0],
+            i => {
+                let h = x[i] - x[i - 1];
+                let (l, r) = ((x[i] - c) / h, (c - x[i - 1]) / h);
+                let mut hats = [l, r, 0.0, 0.0];
+                if i == 1 {
+                    hats = [0.0, hats[1], l, l];
+                }
+                if i == m - 1 {
+                    hats = [hats[0], 0.0, hats[2] + r, hats[3] - r];
+                }
+                hats
+            }
+        };
+        let sign = match sheet {
+            Sheet::Both => return hats,
+            Sheet::Plus => 1.0,
+            Sheet::Minus => -1.0,
+        };
+        hats[2] += sign * centred;
+        hats[3] += sign;
+        hats.map(|value| value / 2.0)
+    }
+
+    /// u = λᵀF at knot c.
+    pub fn dual_function(&self, q: &[f64], interval: usize, sheet: Sheet, c: f64) -> f64 {
+        let coordinates = self.indices(interval).map(|j| q[j]);
+        dot(&self.functions(interval, sheet, c), &coordinates)
+    }
+
+    /// λ from its coordinates, in the order of [`Self::x`].
+    pub fn multipliers(&self, q: &[f64]) -> Vec<f64> {
+        let m = self.len();
+        if m == 1 {
+            return vec![q[0]];
+        }
+        let (x, v) = (&self.x, self.nodal(q));
+        let total = (v[0] + v[m - 1]) / (x[m - 1] - x[0]);
+        let slope = |j: usize| (v[j + 1] - v[j]) / (x[j + 1] - x[j]);
+        (0..m)
+            .map(|j| {
+                let left = if j == 0 { -total } else { slope(j - 1) };
+                let right = if j == m - 1 { total } else { slope(j) };
+                (right - left) / 2.0
+            })
+            .collect()
+    }
+
+    /// U(x_j) from coordinates (for m = 1: λ).
+    pub fn nodal(&self, q: &[f64]) -> Vec<f64> {
+        let m = self.len();
+        let mut v = q.to_vec();
+        if m > 1 {
+            v[0] = q[0] + q[m - 1];
+            v[m - 1] = q[0] - q[m - 1];
+        }
+        v
+    }
+
+    /// Residual at the data, E[α F_i] − y_i = Σ_j |x_i − x_j| r_j, from the gradient in
+    /// coordinates; two prefix sums.
+    pub fn data_residual(&self, gradient: &[f64]) -> Vec<f64> {
+        let m = self.len();
+        if m == 1 {
+            return gradient.to_vec();
+        }
+        let mut r = gradient.to_vec();
+        r[0] = (gradient[0] + gradient[m - 1]) / 2.0;
+        r[m - 1] = (gradient[0] - gradient[m - 1]) / 2.0;
+        let mut residual = vec![0.0; m];
+        let (mut mass, mut moment) = (0.0, 0.0);
+        for i in 1..m {
+            mass += r[i - 1];
+            moment += mass * (self.x[i] - self.x[i - 1]);
+            residual[i] += moment;
+        }
+        (mass, moment) = (0.0, 0.0);
+        for i in (0..m - 1).rev() {
+            mass += r[i + 1];
+            moment += mass * (self.x[i + 1] - self.x[i]);
+            residual[i] += moment;
+        }
+        residual
+    }
+}
+
+/// A symmetric positive definite matrix: inner rows tridiagonal, first and last row dense.
+#[derive(Debug, Clone)]
+pub struct BorderedMatrix {
+    diagonal: Vec<f64>,
+    /// Entry j couples j and j + 1.
+    off_diagonal: Vec<f64>,
+    /// Columns 0 and m − 1 in the inner rows.
+    border: [Vec<f64>; 2],
+    corner: f64,
+}
+
+impl BorderedMatrix {
+    fn zero(m: usize) -> Self {
+        Self {
+            diagonal: vec![0.0; m],
+            off_diagonal: vec![0.0; m],
+            border: [vec![0.0; m], vec![0.0; m]],
+            corner: 0.0,
+        }
+    }
+
+    /// Adds a symmetric 4 × 4 matrix at the indices of an interval.
+    fn add(&mut self, indices: [usize; 4], entry: impl Fn(usize, usize) -> f64) {
+        let [left, right, first, last] = indices;
+        self.diagonal[left] += entry(0, 0);
+        self.diagonal[right] += entry(1, 1);
+        self.off_diagonal[left] += entry(0, 1);
+        for (slot, index) in [(0, left), (1, right)] {
+            self.border[0][index] += entry(slot, 2);
+            self.border[1][index] += entry(slot, 3);
+        }
+        self.diagonal[first] += entry(2, 2);
+        if last > first {
+            self.diagonal[last] += entry(3, 3);
+            self.corner += entry(2, 3);
+        }
+    }
+
+    /// Σ_j |H_ij| |q_j|, the size of the terms whose rounding a gradient carries.
+    fn absolute_product(&self, q: &[f64]) -> Vec<f64> {
+        let m = self.diagonal.len();
+        let mut sum: Vec<f64> = (0..m)
+            .map(|j| self.diagonal[j].abs() * q[j].abs())
+            .collect();
+        for j in 1..m - 1 {
+            if j + 2 < m {
+                sum[j] += (self.off_diagonal[j] * q[j + 1]).abs();
+                sum[j + 1] += (self.off_diagonal[j] * q[j]).abs();
+            }
+            for (column, index) in [(0, 0), (1, m - 1)] {
+                sum[j] += (self.border[column][j] * q[index]).abs();
+                sum[index] += (self.border[column][j] * q[j]).abs();
+            }
+        }
+        if m > 1 {
+            sum[0] += (self.corner * q[m - 1]).abs();
+            sum[m - 1] += (self.corner * q[0]).abs();
+        }
+        sum
+    }
+
+    /// Factors the matrix as L D Lᵀ with the border eliminated last.
+    ///
+    /// None where a pivot is not above `tolerance` times its diagonal entry.
+    pub fn factor(&self, tolerance: f64) -> Option<Factored> {
+        let m = self.diagonal.len();
+        let inner = 1..m - 1;
+        let kept = |pivot: f64, entry: f64| (pivot > tolerance * entry).then_some(pivot);
+        let mut pivot = vec![1.0; m];
+        for j in inner.clone() {
+            let update = if j > 1 {
+                self.off_diagonal[j - 1].powi(2) / pivot[j - 1]
+            } else {
+                0.0
+            };
+            pivot[j] = kept(self.diagonal[j] - update, self.diagonal[j])?;
+        }
+        let mut factored = Factored {
+            off_diagonal: self.off_diagonal.clone(),
+            diagonal: self.diagonal.clone(),
+            pivot,
+            border: [Vec::new(), Vec::new()],
+            eliminated: [Vec::new(), Vec::new()],
+            schur: [0.0; 3],
+        };
+        for column in 0..2 {
+            let mut solved = self.border[column].clone();
+            factored.solve_inner(&mut solved);
+            factored.border[column] = self.border[column].clone();
+            factored.eliminated[column] = solved;
+        }
+        let product = |a: usize, b: usize| -> f64 {
+            let (row, column) = (&self.border[a], &factored.eliminated[b]);
+            inner.clone().map(|j| row[j] * column[j]).sum()
+        };
+        let first = kept(self.diagonal[0] - product(0, 0), self.diagonal[0])?;
+        factored.schur = if m > 1 {
+            let coupling = self.corner - product(0, 1);
+            let last = self.diagonal[m - 1] - product(1, 1);
+            kept(last - coupling * coupling / first, self.diagonal[m - 1])?;
+            [first, coupling, last]
+        } else {
+            [first, 0.0, 1.0]
+        };
+        Some(factored)
+    }
+}
+
+/// A factored [`BorderedMatrix`].
+#[derive(Debug, Clone)]
+pub struct Factored {
+    diagonal: Vec<f64>,
+    off_diagonal: Vec<f64>,
+    pivot: Vec<f64>,
+    border: [Vec<f64>; 2],
+    /// T⁻¹ times the border, T the inner tridiagonal matrix.
+    eliminated: [Vec<f64>; 2],
+    /// Schur complement of T: (0, 0), (0, m−1), (m−1, m−1).
+    schur: [f64; 3],
+}
+
+impl Factored {
+    fn solve_inner(&self, b: &mut [f64]) {
+        let m = b.len();
+        for j in 2..m - 1 {
+            b[j] -= self.off_diagonal[j - 1] / self.pivot[j - 1] * b[j - 1];
+        }
+        for j in (1..m - 1).rev() {
+            b[j] /= self.pivot[j];
+            if j + 2 < m {
+                b[j] -= self.off_diagonal[j] / self.pivot[j] * b[j + 1];
+            }
+        }
+    }
+
+    fn solve_corner(&self, first: f64, last: f64) -> [f64; 2] {
+        let [a, b, c] = self.schur;
+        let determinant = a * c - b * b;
+        [
+            (c * first - b * last) / determinant,
+            (a * last - b * first) / determinant,
+        ]
+    }
+
+    /// H⁻¹ b.
+    pub fn solve(&self, b: &[f64]) -> Vec<f64> {
+        let m = b.len();
+        let inner = 1..m - 1;
+        let mut solution = b.to_vec();
+        self.solve_inner(&mut solution);
+        let reduced = |column: usize| -> f64 {
+            inner
+                .clone()
+                .map(|j| self.border[column][j] * solution[j])
+                .sum()
+        };
+        let last = if m > 1 { b[m - 1] } else { 0.0 };
+        let [first, last] = self.solve_corner(b[0] - reduced(0), last - reduced(1));
+        for j in inner {
+            solution[j] -= self.eliminated[0][j] * first + self.eliminated[1][j] * last;
+        }
+        solution[0] = first;
+        if m > 1 {
+            solution[m - 1] = last;
+        }
+        solution
+    }
+
+    /// Diagonal of H⁻¹, from the pivots of both elimination directions.
+    pub fn inverse_diagonal(&self) -> Vec<f64> {
+        let m = self.pivot.len();
+        let mut inverse = vec![0.0; m];
+        let mut backward = f64::INFINITY;
+        for j in (1..m - 1).rev() {
+            let coupling = if j + 2 < m { self.off_diagonal[j] } else { 0.0 };
+            backward = self.diagonal[j] - coupling * coupling / backward;
+            let own = 1.0 / (self.pivot[j] + backward - self.diagonal[j]);
+            let (first, last) = (self.eliminated[0][j], self.eliminated[1][j]);
+            let [a, b] = self.solve_corner(first, last);
+            inverse[j] = own + first * a + last * b;
+        }
+        inverse[0] = self.solve_corner(1.0, 0.0)[0];
+        if m > 1 {
+            inverse[m - 1] = self.solve_corner(0.0, 1.0)[1];
+        }
+        inverse
+    }
+}
+
+/// Gradient and Newton matrix of the dual at one point.
+#[derive(Debug, Clone)]
+pub struct Expansion {
+    /// E[α F] − z in coordinates.
+    pub gradient: Vec<f64>,
+    /// Size of the terms that were added up in each entry of the gradient, with the rounding of u
+    /// carried through: the gradient's round-off is a few machine epsilons of it.
+    pub magnitude: Vec<f64>,
+    /// E[(φ*)'' F Fᵀ] in coordinates.
+    pub hessian: BorderedMatrix,
+}
+
+impl Expansion {
+    /// Expands the dual about q.
+    pub fn at(basis: &LocalBasis, measure: &impl Measure, q: &[f64]) -> Self {
+        let m = basis.len();
+        let mut expansion = Self {
+            gradient: basis.target.iter().map(|z| -z).collect(),
+            magnitude: basis.target.iter().map(|z| z.abs()).collect(),
+            hessian: BorderedMatrix::zero(m),
+        };
+        for (number, piece) in measure.pieces().iter().enumerate() {
+            let indices = basis.indices(piece.interval);
+            let left = basis.functions(piece.interval, piece.sheet, piece.left);
+            let right = basis.functions(piece.interval, piece.sheet, piece.right);
+            let coordinates = indices.map(|j| q[j]);
+            let u = [dot(&left, &coordinates), dot(&right, &coordinates)];
+            let Moments { first, second } = measure.moments(number, u);
+            for slot in 0..4 {
+                let terms = [left[slot] * first[0], right[slot] * first[1]];
+                expansion.gradient[indices[slot]] += terms[0] + terms[1];
+                expansion.magnitude[indices[slot]] += terms[0].abs() + terms[1].abs();
+            }
+            expansion.hessian.add(indices, |a, b| {
+                left[a] * left[b] * second[0]
+                    + (left[a] * right[b] + right[a] * left[b]) * second[1]
+                    + right[a] * right[b] * second[2]
+            });
+        }
+        for (size, carried) in expansion
+            .magnitude
+            .iter_mut()
+            .zip(expansion.hessian.absolute_product(q))
+        {
+            *size += carried;
+        }
+        expansion
+    }
+
+    /// Largest gradient entry in units of the terms that it is the sum of.
+    pub fn relative_residual(&self) -> f64 {
+        self.gradient
+            .iter()
+            .zip(&self.magnitude)
+            .map(|(r, size)| {
+                if *size > 0.0 {
+                    (r / size).abs()
+                } else {
+                    r.abs()
+                }
+            })
+            .fold(0.0, |a, b| if b.is_nan() { b } else { f64::max(a, b) })
+    }
+}
+
+/// A minimiser of the dual.
+#[derive(Debug, Clone)]
+pub struct DualSolution {
+    /// Coordinates of λ in the local basis.
+    pub q: Vec<f64>,
+    /// Newton steps until the relative residual was first below 10⁻¹⁰ (a work counter).
+    pub iterations: usize,
+    /// Relative residual at q.
+    pub relative_residual: f64,
+}
+
+/// A Newton step shortened where it is longer than the same step taken in α: at each end of each
+/// piece, u moves by whichever of δ and φ'(α + δ/φ''(α)) − u is nearer 0.
+///
+/// Inner nodes are limited one by one; what happens outside the data scales the whole step.
+fn limit(basis: &LocalBasis, measure: &impl Measure, q: &[f64], step: &[f64]) -> Vec<f64> {
+    let (potential, m) = (measure.potential(), basis.len());
+    let shortened = |u: f64, change: f64| {
+        let alpha = potential.inverse_mirror_map(u);
+        let in_alpha = potential.mirror_map(alpha + change / potential.hessian(alpha)) - u;
+        if in_alpha.abs() < change.abs() {
+            in_alpha
+        } else {
+            change
+        }
+    };
+    let sheets = Sheet::of(basis.activation);
+    let mut limited = step.to_vec();
+    for (j, limited) in limited.iter_mut().enumerate().take(m - 1).skip(1) {
+        let shorten = |&sheet: &Sheet| {
+            let at = |q: &[f64]| basis.dual_function(q, j + 1, sheet, basis.x[j]);
+            shortened(at(q), at(step))
+        };
+        *limited = sheets.iter().map(shorten).sum();
+    }
+    let outer = measure
+        .pieces()
+        .iter()
+        .filter(|piece| piece.interval == 0 || piece.interval == m)
+        .flat_map(|piece| [(piece, piece.left), (piece, piece.right)])
+        .map(|(piece, c)| {
+            let at = |q: &[f64]| basis.dual_function(q, piece.interval, piece.sheet, c);
+            let change = at(step);
+            if change == 0.0 {
+                1.0
+            } else {
+                shortened(at(q), change) / change
+            }
+        })
+        .fold(1.0, f64::min);
+    limited.iter_mut().for_each(|step| *step *= outer);
+    limited
+}
+
+/// Minimises the dual by Newton's method from λ = 0.
+///
+/// A step overshoots where r(q + δ)·δ > ½|r(q)·δ|; it is then limited where φ' bends (`limit` in
+/// the source) and halved until it does not. Stops when the residual no longer falls.
+///
+/// # Errors
+/// [`Error::NotInterpolable`] where the features are linearly dependent at the data, found before
+/// the first step; [`Error::NotConverged`] after 200 steps.
+pub fn minimize(
+    solver: &'static str,
+    basis: &LocalBasis,
+    measure: &impl Measure,
+) -> Result<DualSolution> {
+    const STEPS: usize = 200;
+    const SHORTEST: f64 = 1e-9;
+    const CONVERGED: f64 = 1e-10;
+    // A pivot this small: features linearly dependent to a relative 3·10⁻⁷ ("Interpolants").
+    const RANK_TOLERANCE: f64 = 1e-13;
+    let along = |r: &[f64], d: &[f64]| r.iter().zip(d).map(|(r, d)| r * d).sum::<f64>();
+    let advance = |q: &[f64], direction: &[f64], length: f64| -> Vec<f64> {
+        q.iter()
+            .zip(direction)
+            .map(|(q, d)| q + length * d)
+            .collect()
+    };
+    let mut q = vec![0.0; basis.len()];
+    let mut here = Expansion::at(basis, measure, &q);
+    let mut residual = here.relative_residual();
+    let mut iterations = None;
+    for step in 0..STEPS {
+        if residual <= CONVERGED {
+            iterations.get_or_insert(step);
+        }
+        if residual <= f64::EPSILON {
+            break;
+        }
+        let tolerance = if step == 0 { RANK_TOLERANCE } else { 0.0 };
+        let Some(factored) = here.hessian.factor(tolerance) else {
+            if step > 0 {
+                return Err(Error::NotConverged {
+                    solver,
+                    iterations: step,
+                    residual,
+                });
+            }
+            return Err(Error::NotInterpolable {
+                what: format!(
+                    "the features of the initial neurons are linearly dependent at the {} data points",
+                    basis.len()
+                ),
+                remedy: "take a larger width, a wider bias density or fewer points".into(),
+            });
+        };
+        let downhill: Vec<f64> = here.gradient.iter().map(|r| -r).collect();
+        let direction = factored.solve(&downhill);
+        // A NaN beyond the range of double precision overshoots as well.
+        let overshoots = |there: &Expansion, direction: &[f64]| {
+            let slope = along(&there.gradient, direction);
+            slope.is_nan() || slope > 0.5 * along(&here.gradient, direction).abs()
+        };
+        let mut trial = advance(&q, &direction, 1.0);
+        let mut there = Expansion::at(basis, measure, &trial);
+        if overshoots(&there, &direction) {
+            let limited = limit(basis, measure, &q, &direction);
+            let descends = along(&here.gradient, &limited) < 0.0;
+            let direction = if descends { limited } else { direction };
+            let mut length = 1.0;
+            loop {
+                trial = advance(&q, &direction, length);
+                there = Expansion::at(basis, measure, &trial);
+                if length < SHORTEST || !overshoots(&there, &direction) {
+                    break;
+                }
+                length /= 2.0;
+            }
+        }
+        let next = there.relative_residual();
+        if residual <= CONVERGED && next >= residual / 2.0 {
+            break;
+        }
+        (q, here, residual) = (trial, there, next);
+    }
+    match iterations {
+        Some(iterations) => Ok(DualSolution {
+            q,
+            iterations,
+            relative_residual: residual,
+        }),
+        None => Err(Error::NotConverged {
+            solver,
+            iterations: STEPS,
+            residual,
+        }),
+    }
+}

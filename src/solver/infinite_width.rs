@@ -1,0 +1,414 @@
+//! n → ∞: the minimiser h̄(x) = E[α σ(w x − b)] of E φ(α) under E[α F] = y.
+//!
+//! The dual is integrated exactly or to round-off over each stretch of knots between data points
+//! and breakpoints of the density. Away from the data h̄ is evaluated *locally*, as the chord of the
+//! neighbouring data minus ∫ G(x, c) h̄''(c) dc, so no cancellation grows with m.
+
+use super::{
+    dual::{self, LocalBasis, Measure, Moments, Piece, Sheet},
+    interpolation,
+    quadrature::{Order, Quadrature},
+};
+use crate::{
+    Result,
+    setting::{Activation, BiasDensity, Dataset, Family, Potential, Setting},
+};
+use gauss_quad::GaussLegendre;
+use std::num::NonZeroUsize;
+
+/// Gaussian tails end where the density leaves the range of double precision.
+const GAUSSIAN_CUT: i32 = 38;
+
+/// The law of the knots c = w·b, cut into pieces on which λᵀF is linear and the density smooth.
+#[derive(Debug, Clone)]
+pub struct Knots {
+    bias: BiasDensity,
+    pieces: Vec<Piece>,
+    quadrature: Quadrature,
+}
+
+impl Knots {
+    fn new(basis: &LocalBasis, bias: BiasDensity, potential: Potential, order: Order) -> Self {
+        let pieces = Sheet::of(basis.activation())
+            .iter()
+            .flat_map(|&sheet| pieces(basis.x(), bias, sheet))
+            .collect();
+        let polynomial = !matches!(bias, BiasDensity::Gaussian { .. });
+        Self {
+            bias,
+            pieces,
+            quadrature: Quadrature::new(potential, polynomial, order),
+        }
+    }
+
+    /// Density of the knots of a sheet, with the sheet's share: p_B(w c)/2, or their sum.
+    pub fn density(&self, sheet: Sheet, c: f64) -> f64 {
+        let (plus, minus) = (self.bias.density(c), self.bias.density(-c));
+        match sheet {
+            Sheet::Plus => plus / 2.0,
+            Sheet::Minus => minus / 2.0,
+            Sheet::Both => (plus + minus) / 2.0,
+        }
+    }
+
+    /// Visits nodes of a piece on which u runs over `u` with t, weight (probability), α, (φ*)''.
+    pub fn for_each(&self, piece: &Piece, u: [f64; 2], mut visit: impl FnMut(f64, f64, f64, f64)) {
+        let length = piece.right - piece.left;
+        self.quadrature.for_each(u, |node| {
+            let mass = self.density(piece.sheet, piece.left + node.t * length) * length;
+            visit(node.t, mass * node.weight, node.alpha, node.hessian);
+        });
+    }
+}
+
+/// The knots of one sheet, cut at the data and where the density is not smooth.
+fn pieces(x: &[f64], bias: BiasDensity, sheet: Sheet) -> Vec<Piece> {
+    let mut breaks = bias.breakpoints();
+    let mut edge = bias.half_width();
+    if let BiasDensity::Gaussian { standard_deviation } = bias {
+        edge = f64::from(GAUSSIAN_CUT) * standard_deviation;
+        breaks = (-GAUSSIAN_CUT..=GAUSSIAN_CUT)
+            .map(|k| f64::from(k) * standard_deviation)
+            .collect();
+    }
+    let mirrored = breaks.iter().rev().map(|cut| -cut);
+    let mut cuts: Vec<f64> = match sheet {
+        Sheet::Plus => breaks,
+        Sheet::Minus => mirrored.collect(),
+        Sheet::Both => mirrored.chain(breaks.iter().copied()).collect(),
+    };
+    cuts.sort_by(f64::total_cmp);
+    cuts.dedup();
+    (0..=x.len())
+        .map(|interval| Piece {
+            interval,
+            sheet,
+            left: if interval == 0 {
+                -edge
+            } else {
+                x[interval - 1].max(-edge)
+            },
+            right: x.get(interval).map_or(edge, |x| x.min(edge)),
+        })
+        .filter(|piece| piece.left < piece.right)
+        .flat_map(|piece| piece.split(&cuts).collect::<Vec<_>>())
+        .collect()
+}
+
+impl Measure for Knots {
+    fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    fn potential(&self) -> &Potential {
+        self.quadrature.potential()
+    }
+
+    fn moments(&self, piece: usize, u: [f64; 2]) -> Moments {
+        self.moments_over(&self.pieces[piece], u)
+    }
+}
+
+impl Knots {
+    /// The same law with other nodes.
+    pub fn with_quadrature(&self, quadrature: Quadrature) -> Self {
+        Self {
+            quadrature,
+            ..self.clone()
+        }
+    }
+
+    fn moments_over(&self, piece: &Piece, u: [f64; 2]) -> Moments {
+        let mut moments = Moments::default();
+        self.for_each(piece, u, |t, weight, alpha, hessian| {
+            moments.add(t, weight, alpha, hessian);
+        });
+        moments
+    }
+
+    /// The pieces of one interval of one sheet.
+    fn on(&self, sheet: Sheet, interval: usize) -> &[Piece] {
+        let key = |piece: &Piece| (piece.sheet as u8, piece.interval);
+        let wanted = (sheet as u8, interval);
+        let first = self.pieces.partition_point(|piece| key(piece) < wanted);
+        let last = self.pieces.partition_point(|piece| key(piece) <= wanted);
+        &self.pieces[first..last]
+    }
+}
+
+/// The three terms of the representation cost of h̄ (ReLU, quadratic penalty).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Terms {
+    /// G₁ = ∫ h''²/p_B.
+    pub curvature: f64,
+    /// G₂ = (h'(+∞) + h'(−∞))².
+    pub slopes: f64,
+    /// G₃ = (∫ h''|x| dx − 2h(0))²/Var B.
+    pub offset: f64,
+}
+
+/// The infinite-width minimiser h̄ of a setting.
+#[derive(Debug, Clone)]
+pub struct Solution {
+    setting: Setting,
+    basis: LocalBasis,
+    knots: Knots,
+    fine: Knots,
+    dual: dual::DualSolution,
+    /// For each point of the basis its place among the inputs in ascending order.
+    kept: Vec<usize>,
+}
+
+/// Solves the infinite-width problem of a setting.
+///
+/// # Errors
+/// [`Error::NotInterpolable`] where no network of the class passes through the data,
+/// [`Error::NotConverged`] where Newton's method stops short.
+pub fn minimize(setting: &Setting) -> Result<Solution> {
+    let kept = interpolation::independent_points(setting)?;
+    let basis = LocalBasis::new(&subset(&setting.dataset, &kept)?, setting.activation);
+    let potential = setting.limit_potential();
+    let knots = Knots::new(&basis, setting.bias, potential, Order::Base);
+    let fine = Knots::new(&basis, setting.bias, potential, Order::Fine);
+    let dual = dual::minimize("the infinite-width dual", &basis, &knots)?;
+    Ok(Solution {
+        setting: setting.clone(),
+        basis,
+        knots,
+        fine,
+        dual,
+        kept,
+    })
+}
+
+fn subset(dataset: &Dataset, kept: &[usize]) -> Result<Dataset> {
+    let pick = |values: &[f64]| kept.iter().map(|&i| values[i]).collect::<Vec<_>>();
+    Dataset::from_points(&pick(dataset.x()), &pick(dataset.y()))
+}
+
+impl Solution {
+    /// The setting that was solved.
+    pub fn setting(&self) -> &Setting {
+        &self.setting
+    }
+
+    /// The local basis of the data (redundant points outside the support left out).
+    pub fn basis(&self) -> &LocalBasis {
+        &self.basis
+    }
+
+    /// The law of the knots, with the quadrature of the given order.
+    pub fn knots(&self, order: Order) -> &Knots {
+        match order {
+            Order::Base => &self.knots,
+            Order::Fine => &self.fine,
+        }
+    }
+
+    /// Coordinates of λ in the local basis.
+    pub fn coordinates(&self) -> &[f64] {
+        &self.dual.q
+    }
+
+    /// Newton steps to a relative residual of 10⁻¹⁰.
+    pub fn iterations(&self) -> usize {
+        self.dual.iterations
+    }
+
+    /// Relative residual of the dual's gradient.
+    pub fn relative_residual(&self) -> f64 {
+        self.dual.relative_residual
+    }
+
+    /// λ, in the order of the data file; 0 for points that follow from the others.
+    pub fn multipliers(&self) -> Vec<f64> {
+        let mut sorted = vec![0.0; self.setting.dataset.len()];
+        for (&place, value) in self.kept.iter().zip(self.basis.multipliers(&self.dual.q)) {
+            sorted[place] = value;
+        }
+        self.setting.dataset.in_file_order(&sorted)
+    }
+
+    fn interval(&self, x: f64) -> usize {
+        self.basis.x().partition_point(|&xi| xi <= x)
+    }
+
+    /// u = λᵀF of a neuron with knot c.
+    pub fn dual_function(&self, sheet: Sheet, c: f64) -> f64 {
+        self.basis
+            .dual_function(&self.dual.q, self.interval(c), sheet, c)
+    }
+
+    /// α = (φ*)'(λᵀF) of a neuron with knot c: the limit of n(a_k − â_k).
+    pub fn alpha(&self, sheet: Sheet, c: f64) -> f64 {
+        self.setting
+            .limit_potential()
+            .inverse_mirror_map(self.dual_function(sheet, c))
+    }
+
+    /// Moments of α and (φ*)'' over a piece, with the fine quadrature.
+    pub fn moments(&self, piece: &Piece) -> Moments {
+        self.fine.moments_over(piece, self.dual_at_ends(piece))
+    }
+
+    /// Values of u at both ends of a piece.
+    pub fn dual_at_ends(&self, piece: &Piece) -> [f64; 2] {
+        [piece.left, piece.right].map(|c| {
+            self.basis
+                .dual_function(&self.dual.q, piece.interval, piece.sheet, c)
+        })
+    }
+
+    /// ∫ g(c) α p over the pieces of an interval from `from` to `to`, g linear, given by its values
+    /// as a function of the knot.
+    fn integrate_alpha(
+        &self,
+        order: Order,
+        interval: usize,
+        from: f64,
+        to: f64,
+        g: impl Fn(Sheet, f64) -> f64,
+    ) -> f64 {
+        let knots = self.knots(order);
+        let mut sum = 0.0;
+        for &sheet in Sheet::of(self.setting.activation) {
+            for piece in knots.on(sheet, interval) {
+                let part = Piece {
+                    left: piece.left.max(from),
+                    right: piece.right.min(to),
+                    ..*piece
+                };
+                if part.left < part.right {
+                    let [l, r] = knots.moments_over(&part, self.dual_at_ends(&part)).first;
+                    sum += g(sheet, part.left) * l + g(sheet, part.right) * r;
+                }
+            }
+        }
+        sum
+    }
+
+    /// h̄(x) with the quadrature of an order.
+    pub fn value_with(&self, order: Order, x: f64) -> f64 {
+        let (data, y, m) = (self.basis.x(), self.basis.y(), self.basis.len());
+        let interval = self.interval(x);
+        // σ'' = 2δ for |·|, δ for ReLU.
+        let jump = match self.setting.activation {
+            Activation::Abs => 2.0,
+            Activation::Relu => 1.0,
+        };
+        let curvature = |interval: usize, from: f64, to: f64, g: &dyn Fn(f64) -> f64| {
+            jump * self.integrate_alpha(order, interval, from, to, |_, c| g(c))
+        };
+        let (infinity, first, last) = (f64::INFINITY, data[0], data[m - 1]);
+        if m == 1 {
+            return (0..=1)
+                .flat_map(|interval| [(interval, -infinity, x), (interval, x, infinity)])
+                .map(|(interval, from, to)| {
+                    let feature = |sheet: Sheet, c| sheet.feature(x, c);
+                    self.integrate_alpha(order, interval, from, to, feature)
+                })
+                .sum();
+        }
+        let chord = |j: usize| (y[j + 1] - y[j]) / (data[j + 1] - data[j]);
+        if interval == 0 {
+            let h = data[1] - first;
+            let slope = chord(0) - curvature(1, first, data[1], &|c| (data[1] - c) / h);
+            y[0] - slope * (first - x) + curvature(0, x, first, &|c| c - x)
+        } else if interval == m {
+            let before = data[m - 2];
+            let h = last - before;
+            let slope = chord(m - 2) + curvature(m - 1, before, last, &|c| (c - before) / h);
+            y[m - 1] + slope * (x - last) + curvature(m, last, x, &|c| x - c)
+        } else {
+            let (l, r) = (data[interval - 1], data[interval]);
+            let (left, right) = ((r - x) / (r - l), (x - l) / (r - l));
+            y[interval - 1] * left + y[interval] * right
+                - curvature(interval, l, x, &|c| (c - l) * left)
+                - curvature(interval, x, r, &|c| (r - c) * right)
+        }
+    }
+
+    /// h̄(x).
+    pub fn value(&self, x: f64) -> f64 {
+        self.value_with(Order::Fine, x)
+    }
+
+    /// h̄''(x); at a jump of the density the mean of both sides.
+    pub fn second_derivative(&self, x: f64) -> f64 {
+        let side = |c: f64| -> f64 {
+            Sheet::of(self.setting.activation)
+                .iter()
+                .map(|&sheet| {
+                    let jump = if sheet == Sheet::Both { 2.0 } else { 1.0 };
+                    jump * self.knots.density(sheet, c) * self.alpha(sheet, x)
+                })
+                .sum()
+        };
+        (side(x.next_down()) + side(x.next_up())) / 2.0
+    }
+
+    /// E g(α) over the initial neurons.
+    pub fn expectation(&self, order: Order, g: impl Fn(f64) -> f64) -> f64 {
+        let knots = self.knots(order);
+        let mut sum = 0.0;
+        for piece in knots.pieces() {
+            knots.for_each(piece, self.dual_at_ends(piece), |_, weight, alpha, _| {
+                sum += weight * g(alpha);
+            });
+        }
+        sum
+    }
+
+    /// E φ(α), φ the limit's penalty (unscaled: ½φ''(0)α²).
+    pub fn cost(&self) -> f64 {
+        let potential = self.setting.limit_potential();
+        self.expectation(Order::Fine, |alpha| potential.value(alpha))
+    }
+
+    /// The terms of the representation cost, for ReLU under a quadratic penalty; None otherwise.
+    ///
+    /// For densities that are not even these are the terms of the general functional, with
+    /// p_e = (p(x) + p(−x))/2, ρ = (p(x) − p(−x))/2p_e and q = p(x)p(−x)/p_e:
+    /// ∫h''²/p_e + (h'(+∞) + h'(−∞) − ∫ρh'')²/∫q + (∫h''(|x| − xρ) − 2h(0))²/∫x²q.
+    pub fn terms(&self) -> Option<Terms> {
+        let setting = &self.setting;
+        let quadratic = matches!(setting.limit_potential().family(), Family::Quadratic { .. });
+        if setting.activation != Activation::Relu || !quadratic {
+            return None;
+        }
+        let rule = GaussLegendre::new(NonZeroUsize::new(24)?);
+        let pieces: Vec<Piece> = pieces(self.basis.x(), setting.bias, Sheet::Both)
+            .iter()
+            .flat_map(|piece| piece.split(&[0.0]).collect::<Vec<_>>())
+            .collect();
+        let integral = |f: &dyn Fn(f64, f64, f64) -> f64| -> f64 {
+            pieces
+                .iter()
+                .map(|piece| {
+                    rule.integrate(piece.left, piece.right, |c| {
+                        let [plus, minus] = [setting.bias.density(c), setting.bias.density(-c)];
+                        f(c, plus, minus)
+                    })
+                })
+                .sum()
+        };
+        let alpha = |sheet, c| self.alpha(sheet, c);
+        let [plus, minus] = [Sheet::Plus, Sheet::Minus];
+        let curvature = |c: f64, p: f64, r: f64| (p * alpha(plus, c) + r * alpha(minus, c)) / 2.0;
+        let even = |p: f64, r: f64| (p + r) / 2.0;
+        let tilt = |p: f64, r: f64| (p - r) / (p + r);
+        let common = |p: f64, r: f64| 2.0 * p * r / (p + r);
+        let slopes = integral(&|c, p, r| {
+            (p * alpha(plus, c) - r * alpha(minus, c)) / 2.0 - tilt(p, r) * curvature(c, p, r)
+        });
+        let offset = integral(&|c, p, r| curvature(c, p, r) * (c.abs() - c * tilt(p, r)))
+            - 2.0 * self.value(0.0);
+        // Where q ≡ 0 the functional's last two terms are constraints, which h̄ meets.
+        let over = |square: f64, weight: f64| if weight > 0.0 { square / weight } else { 0.0 };
+        Some(Terms {
+            curvature: integral(&|c, p, r| curvature(c, p, r).powi(2) / even(p, r)),
+            slopes: over(slopes.powi(2), integral(&|_, p, r| common(p, r))),
+            offset: over(offset.powi(2), integral(&|c, p, r| c * c * common(p, r))),
+        })
+    }
+}

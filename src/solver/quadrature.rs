@@ -1,0 +1,189 @@
+//! Gauss–Legendre nodes for functions of α = (φ*)'(u) on a piece where u is linear in the knot.
+//!
+//! As a function of the knot, α looks like a root where u changes sign; as functions of α, all
+//! integrands are polynomials for integer powers p. So nodes are placed in the variable that makes
+//! the integrand smooth, with dt = φ''(α) dα/Δu (proofs.md, "Quadrature in α").
+
+use gauss_quad::GaussLegendre;
+use std::num::NonZeroUsize;
+
+use crate::setting::{Family, Potential};
+
+/// How many nodes: the difference of the two is the estimate of the quadrature's error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Exact for every polynomial integrand of the solvers and of the covariance.
+    Base,
+    /// Half as many again.
+    Fine,
+}
+
+/// A node on a piece.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Node {
+    /// Position in the piece, 0 … 1.
+    pub t: f64,
+    /// Weight; the weights of a piece add up to 1.
+    pub weight: f64,
+    /// α = (φ*)'(u(t)).
+    pub alpha: f64,
+    /// (φ*)''(u(t)) = 1/φ''(α).
+    pub hessian: f64,
+}
+
+/// A quadrature rule for one potential.
+#[derive(Debug, Clone)]
+pub struct Quadrature {
+    potential: Potential,
+    /// Nodes and weights on \[0, 1\].
+    rule: Vec<(f64, f64)>,
+    /// Whether integrands are singular at α = 0, so that pieces are split there.
+    split: bool,
+    /// α = α₁ s^k makes them smooth on either side.
+    substitution: i32,
+}
+
+impl Quadrature {
+    /// A rule for functions of α and for densities that are polynomials of degree ≤ 1 on each
+    /// piece (`polynomial_density`) or merely analytic, on pieces as long as their scale.
+    pub fn new(potential: Potential, polynomial_density: bool, order: Order) -> Self {
+        let (nodes, split, substitution) = match potential.family() {
+            Family::Quadratic { .. } => (4, false, 1),
+            Family::Hypentropy { .. } => (12, false, 1),
+            Family::Power { exponent, .. } if exponent.fract() == 0.0 => {
+                // Degree 4p − 3 at most: the covariance under a linear density.
+                (
+                    (2.0 * exponent).clamp(12.0, 64.0) as usize,
+                    exponent % 2.0 != 0.0,
+                    1,
+                )
+            }
+            Family::Power { .. } => (32, true, 6),
+        };
+        let nodes = if polynomial_density {
+            nodes
+        } else {
+            nodes.max(20)
+        };
+        Self::with_nodes(potential, nodes, order, split, substitution)
+    }
+
+    /// A rule for integrands with |α|^(q−1) as well, q not even, in a quadratic problem.
+    pub fn singular_at_zero(potential: Potential) -> Self {
+        Self::with_nodes(potential, 32, Order::Fine, true, 6)
+    }
+
+    fn with_nodes(
+        potential: Potential,
+        nodes: usize,
+        order: Order,
+        split: bool,
+        substitution: i32,
+    ) -> Self {
+        let nodes = match order {
+            Order::Base => nodes,
+            Order::Fine => nodes + nodes / 2,
+        };
+        let rule = GaussLegendre::new(NonZeroUsize::new(nodes).unwrap_or(NonZeroUsize::MIN))
+            .as_node_weight_pairs()
+            .iter()
+            .map(|&(node, weight)| (0.5 + 0.5 * node, 0.5 * weight))
+            .collect();
+        Self {
+            potential,
+            rule,
+            split,
+            substitution,
+        }
+    }
+
+    /// φ.
+    pub fn potential(&self) -> &Potential {
+        &self.potential
+    }
+
+    /// Visits the nodes of a piece on which u runs from `u[0]` to `u[1]`.
+    pub fn for_each(&self, u: [f64; 2], mut visit: impl FnMut(Node)) {
+        let change = u[1] - u[0];
+        let nearest = if u[0] * u[1] > 0.0 {
+            u[0].abs().min(u[1].abs())
+        } else {
+            0.0
+        };
+        // At least a length away from its singularity at 0, α is analytic in u.
+        if change == 0.0 || nearest >= change.abs() {
+            return self.in_knot(u, 1, &mut visit);
+        }
+        match self.potential.family() {
+            Family::Hypentropy { .. } => {
+                let panels = (change.abs() / (2.0 * self.potential.scale())).ceil();
+                self.in_knot(u, panels.clamp(1.0, 1e4) as usize, &mut visit);
+            }
+            Family::Quadratic { .. } if !self.split => self.in_knot(u, 1, &mut visit),
+            _ => {
+                let ends = u.map(|u| self.potential.inverse_mirror_map(u));
+                if self.split && u[0] * u[1] < 0.0 {
+                    self.in_alpha(u, [ends[0], 0.0], &mut visit);
+                    self.in_alpha(u, [0.0, ends[1]], &mut visit);
+                } else {
+                    self.in_alpha(u, ends, &mut visit);
+                }
+            }
+        }
+    }
+
+    fn in_knot(&self, u: [f64; 2], panels: usize, visit: &mut impl FnMut(Node)) {
+        let length = 1.0 / panels as f64;
+        for panel in 0..panels {
+            for &(s, weight) in &self.rule {
+                let t = (panel as f64 + s) * length;
+                let alpha = self
+                    .potential
+                    .inverse_mirror_map(u[0] * (1.0 - t) + u[1] * t);
+                visit(Node {
+                    t,
+                    weight: weight * length,
+                    alpha,
+                    hessian: 1.0 / self.potential.hessian(alpha),
+                });
+            }
+        }
+    }
+
+    fn in_alpha(&self, u: [f64; 2], ends: [f64; 2], visit: &mut impl FnMut(Node)) {
+        let change = u[1] - u[0];
+        let k = self.substitution;
+        let node = |alpha: f64, dalpha: f64, weight: f64| {
+            let hessian = self.potential.hessian(alpha);
+            Node {
+                t: ((self.potential.mirror_map(alpha) - u[0]) / change).clamp(0.0, 1.0),
+                weight: weight * hessian * dalpha / change,
+                alpha,
+                hessian: 1.0 / hessian,
+            }
+        };
+        if k == 1 {
+            let width = ends[1] - ends[0];
+            for &(s, weight) in &self.rule {
+                visit(node(ends[0] * (1.0 - s) + ends[1] * s, width, weight));
+            }
+            return;
+        }
+        // α = a·s^k with a the end of larger modulus; both ends have one sign.
+        let a = if ends[0].abs() > ends[1].abs() {
+            ends[0]
+        } else {
+            ends[1]
+        };
+        if a == 0.0 {
+            return;
+        }
+        let roots = ends.map(|end| (end / a).powf(1.0 / f64::from(k)));
+        let width = roots[1] - roots[0];
+        for &(s, weight) in &self.rule {
+            let root = roots[0] * (1.0 - s) + roots[1] * s;
+            let dalpha = a * f64::from(k) * root.powi(k - 1) * width;
+            visit(node(a * root.powi(k), dalpha, weight));
+        }
+    }
+}
