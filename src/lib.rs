@@ -6,6 +6,9 @@
 pub mod claims;
 pub mod error;
 pub mod evidence;
+pub mod proofs {
+    #![doc = include_str!("../proofs.md")]
+}
 pub mod report;
 pub mod setting;
 pub mod solver;

@@ -1,5 +1,7 @@
 //! The infinite-width dual against exact rationals, reference numbers and the data.
 
+#![allow(clippy::unwrap_used)] // A panic is how a test fails.
+
 use mirrorflow::{
     evidence::{certificate, fluctuation},
     setting::{Activation, Dataset, Network, OutputInit, Scaling, Setting},

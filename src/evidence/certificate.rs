@@ -19,9 +19,9 @@ const ROUNDING: f64 = 16.0;
 /// Duality gap, residual and error bound of a computed minimiser; all absolute.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Certificate {
-    /// |E φ(α) − (λᵀy − E φ*(λᵀF))| = |λᵀ(E[αF] − y)|.
+    /// |E φ(α) − (λᵀy − E φ*(λᵀF))| = |λᵀ(E\[αF\] − y)|.
     pub duality_gap: f64,
-    /// max_i |E[αF_i] − y_i|.
+    /// max_i |E\[αF_i\] − y_i|.
     pub interpolation_residual: f64,
     /// Bound on sup |h − h̄| over [−1.5, 1.5]·max|x_i|; infinite where the residual is too large for
     /// the derivation.

@@ -162,8 +162,8 @@ pub struct Solution {
 /// Solves the infinite-width problem of a setting.
 ///
 /// # Errors
-/// [`Error::NotInterpolable`] where no network of the class passes through the data,
-/// [`Error::NotConverged`] where Newton's method stops short.
+/// [`crate::Error::NotInterpolable`] where no network of the class passes through the data,
+/// [`crate::Error::NotConverged`] where Newton's method stops short.
 pub fn minimize(setting: &Setting) -> Result<Solution> {
     let kept = interpolation::independent_points(setting)?;
     let basis = LocalBasis::new(&subset(&setting.dataset, &kept)?, setting.activation);
