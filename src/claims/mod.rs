@@ -1,5 +1,6 @@
 //! The claims: statement, source, check, and the false twins that the check must reject.
 
+pub mod minimizer;
 pub mod representation_cost;
 
 use crate::{Result, evidence::Evidence};
@@ -50,5 +51,5 @@ pub struct Claim {
 
 /// All claims, in the order of the ledger.
 pub fn registry() -> &'static [Claim] {
-    &[representation_cost::CLAIM]
+    &[representation_cost::CLAIM, minimizer::RELU]
 }

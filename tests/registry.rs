@@ -1,0 +1,38 @@
+//! Registry, proofs.md and tests name the same claims.
+
+use mirrorflow::claims;
+use std::collections::BTreeSet;
+
+#[test]
+fn every_claim_has_its_proof_and_its_tests_and_every_proof_its_claim() {
+    let claims: BTreeSet<&str> = claims::registry().iter().map(|claim| claim.id).collect();
+    assert!(!claims.is_empty());
+    let proofs: BTreeSet<&str> = include_str!("../proofs.md")
+        .lines()
+        .filter_map(|line| line.strip_prefix("## `")?.strip_suffix('`'))
+        .collect();
+    assert_eq!(claims, proofs);
+    let tests = [
+        include_str!("representation_cost.rs"),
+        include_str!("relu_minimizer.rs"),
+    ]
+    .concat();
+    let modules: BTreeSet<String> = tests
+        .lines()
+        .filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(" {"))
+        .map(|name| name.replace('_', "-"))
+        .collect();
+    assert_eq!(modules, claims.iter().map(|id| (*id).to_owned()).collect());
+}
+
+#[test]
+fn every_claim_has_twins_with_names_of_their_own() {
+    for claim in claims::registry() {
+        let names: BTreeSet<&str> = claim.controls.iter().map(|control| control.id).collect();
+        assert!(
+            !names.is_empty() && names.len() == claim.controls.len(),
+            "{}",
+            claim.id
+        );
+    }
+}
