@@ -117,7 +117,8 @@ impl Quadrature {
         match self.potential.family() {
             Family::Hypentropy { .. } => {
                 let panels = (change.abs() / (2.0 * self.potential.scale())).ceil();
-                self.in_knot(u, panels.clamp(1.0, 1e4) as usize, &mut visit);
+                // sinh overflows past 710: more panels could not help.
+                self.in_knot(u, panels.clamp(1.0, 750.0) as usize, &mut visit);
             }
             Family::Quadratic { .. } if !self.split => self.in_knot(u, 1, &mut visit),
             _ => {
