@@ -147,6 +147,82 @@ mod refusals {
     }
 
     #[test]
+    fn data_with_columns_or_numbers_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.csv");
+        for text in [
+            "x\n0\n1\n",
+            "x,y\n0,inf\n",
+            "x,y\n-inf,0\n",
+            "x,y\nNaN,0\n",
+            "x,y\n1e999,0\n",
+            "x,y\n0,\n",
+            "x,y\n0,1\n-0.0,2\n",
+            "x,y\n0,0\n5e-324,1\n",
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let message = refused(&["minimizer", "--data", path.to_str().unwrap(), "--json"]);
+            assert!(message.contains("data.csv"), "{text:?}: {message}");
+        }
+        std::fs::write(&path, [b'x', b',', b'y', b'\n', 0xff]).unwrap();
+        refused(&["minimizer", "--data", path.to_str().unwrap()]);
+    }
+
+    /// Where all knots lie on one side of a point, limits are affine (ReLU) or sgn(x)(Sx − T).
+    #[test]
+    fn data_without_an_interpolant() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.csv");
+        let spiral = |m: i32| (0..m).map(move |i| (2.0 + f64::from(i), f64::from(i % 7)));
+        let cases: [(&str, Vec<(f64, f64)>); 6] = [
+            ("abs", vec![(-2.0, 1.0), (2.0, 2.0), (3.0, 3.0)]),
+            ("abs", vec![(1.0, 0.0), (-1.0, 0.0), (2.0, 1.0), (0.5, 7.0)]),
+            ("relu", vec![(-4.0, 0.0), (-3.0, 1.0), (-2.0, 0.0)]),
+            (
+                "relu",
+                vec![(0.1, 3.0), (1.0, 0.0), (1.5, 1.0), (1.25, 0.0)],
+            ),
+            ("relu", spiral(100_000).collect()),
+            ("abs", spiral(100_000).collect()),
+        ];
+        for (activation, points) in cases {
+            let lines: String = points.iter().map(|(x, y)| format!("{x},{y}\n")).collect();
+            std::fs::write(&path, format!("x,y\n{lines}")).unwrap();
+            let data = path.to_str().unwrap();
+            for more in [
+                &[][..],
+                &["--scaling", "scaled", "--potential", "power:4,1"],
+                &["--json"],
+            ] {
+                let arguments = ["minimizer", "--data", data, "--activation", activation];
+                let message = refused(&[&arguments[..], more].concat());
+                assert!(
+                    message.contains("no interpolant"),
+                    "{activation}: {message}"
+                );
+                assert!(
+                    message.contains("widen the support"),
+                    "{activation}: {message}"
+                );
+            }
+        }
+        // The same points fit once the biases reach past them.
+        std::fs::write(&path, "x,y\n-2,1\n2,2\n3,3\n").unwrap();
+        let data = path.to_str().unwrap();
+        let wide = [
+            "minimizer",
+            "--data",
+            data,
+            "--activation",
+            "abs",
+            "--bias",
+            "uniform:3.5",
+            "--json",
+        ];
+        assert!(json(&wide)["cost"].is_number());
+    }
+
+    #[test]
     fn potentials() {
         for value in [
             "",

@@ -14,7 +14,8 @@ fn every_claim_has_its_proof_and_its_tests_and_every_proof_its_claim() {
     assert_eq!(claims, proofs);
     let tests = [
         include_str!("representation_cost.rs"),
-        include_str!("relu_minimizer.rs"),
+        include_str!("minimizers.rs"),
+        include_str!("fluctuation.rs"),
     ]
     .concat();
     let modules: BTreeSet<String> = tests

@@ -1,7 +1,9 @@
 //! The claims: statement, source, check, and the false twins that the check must reject.
 
+pub mod fluctuation_law;
 pub mod minimizer;
 pub mod representation_cost;
+mod sample;
 
 use crate::{Result, evidence::Evidence};
 use serde::Serialize;
@@ -51,5 +53,11 @@ pub struct Claim {
 
 /// All claims, in the order of the ledger.
 pub fn registry() -> &'static [Claim] {
-    &[representation_cost::CLAIM, minimizer::RELU]
+    &[
+        representation_cost::CLAIM,
+        minimizer::relu::CLAIM,
+        minimizer::abs::CLAIM,
+        minimizer::shape::CLAIM,
+        fluctuation_law::CLAIM,
+    ]
 }

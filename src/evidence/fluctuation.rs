@@ -22,8 +22,14 @@ struct Remainders {
     ends: Vec<Vec<[f64; 2]>>,
 }
 
+/// Whether λ̂_n follows the network's own draw.
+enum Multipliers {
+    Refitted,
+    Kept,
+}
+
 impl Remainders {
-    fn new(solution: &Solution, points: &[f64]) -> Result<Self> {
+    fn new(solution: &Solution, points: &[f64], multipliers: Multipliers) -> Result<Self> {
         let (basis, knots) = (solution.basis(), solution.knots(Order::Fine));
         let hessian = Expansion::at(basis, knots, solution.coordinates()).hessian;
         let factored = hessian.factor(0.0).ok_or(Error::NotConverged {
@@ -59,7 +65,13 @@ impl Remainders {
                 }
             }
         }
-        let weights: Vec<Vec<f64>> = covariances.iter().map(|g| factored.solve(g)).collect();
+        let weights: Vec<Vec<f64>> = covariances
+            .into_iter()
+            .map(|g| match multipliers {
+                Multipliers::Refitted => factored.solve(&g),
+                Multipliers::Kept => vec![0.0; g.len()],
+            })
+            .collect();
         let ends = pieces
             .iter()
             .zip(&functions)
@@ -80,6 +92,38 @@ impl Remainders {
             .collect();
         Ok(Self { pieces, ends })
     }
+
+    fn covariance(&self, solution: &Solution) -> Array2<f64> {
+        let knots = solution.knots(Order::Fine);
+        let count = self.ends.first().map_or(0, Vec::len);
+        let mut second = Array2::zeros((count, count));
+        let mut mean = vec![0.0; count];
+        let mut influence = vec![0.0; count];
+        for (piece, ends) in self.pieces.iter().zip(&self.ends) {
+            knots.for_each(
+                piece,
+                solution.dual_at_ends(piece),
+                |t, weight, alpha, _| {
+                    for (value, [l, r]) in influence.iter_mut().zip(ends) {
+                        *value = alpha * (l * (1.0 - t) + r * t);
+                    }
+                    for i in 0..count {
+                        mean[i] += weight * influence[i];
+                        for j in 0..=i {
+                            second[[i, j]] += weight * influence[i] * influence[j];
+                        }
+                    }
+                },
+            );
+        }
+        for i in 0..count {
+            for j in 0..=i {
+                second[[i, j]] -= mean[i] * mean[j];
+                second[[j, i]] = second[[i, j]];
+            }
+        }
+        second
+    }
 }
 
 /// Covariance of the limit of √n (f_n − h̄) at the points (law 1 of proofs.md).
@@ -87,36 +131,16 @@ impl Remainders {
 /// # Errors
 /// [`Error::NotConverged`] where the Newton matrix at the solution is singular in double precision.
 pub fn covariance(solution: &Solution, points: &[f64]) -> Result<Array2<f64>> {
-    let remainders = Remainders::new(solution, points)?;
-    let knots = solution.knots(Order::Fine);
-    let count = points.len();
-    let mut second = Array2::zeros((count, count));
-    let mut mean = vec![0.0; count];
-    let mut influence = vec![0.0; count];
-    for (piece, ends) in remainders.pieces.iter().zip(&remainders.ends) {
-        knots.for_each(
-            piece,
-            solution.dual_at_ends(piece),
-            |t, weight, alpha, _| {
-                for (value, [l, r]) in influence.iter_mut().zip(ends) {
-                    *value = alpha * (l * (1.0 - t) + r * t);
-                }
-                for i in 0..count {
-                    mean[i] += weight * influence[i];
-                    for j in 0..=i {
-                        second[[i, j]] += weight * influence[i] * influence[j];
-                    }
-                }
-            },
-        );
-    }
-    for i in 0..count {
-        for j in 0..=i {
-            second[[i, j]] -= mean[i] * mean[j];
-            second[[j, i]] = second[[i, j]];
-        }
-    }
-    Ok(second)
+    Ok(Remainders::new(solution, points, Multipliers::Refitted)?.covariance(solution))
+}
+
+/// Covariance of √n (f_n − h̄) for networks that keep the λ of infinite width instead of the one
+/// that interpolates with their own neurons: Cov(α σ(x), α σ(x')).
+///
+/// # Errors
+/// As [`covariance`].
+pub fn frozen_covariance(solution: &Solution, points: &[f64]) -> Result<Array2<f64>> {
+    Ok(Remainders::new(solution, points, Multipliers::Kept)?.covariance(solution))
 }
 
 /// Standard deviations of √n (f_n(x) − h̄(x)) at each point.
@@ -137,7 +161,7 @@ pub fn standard_deviations(solution: &Solution, points: &[f64]) -> Result<Vec<f6
 /// # Errors
 /// As [`covariance`].
 pub fn agreement_gap(solution: &Solution, exponent: f64, points: &[f64]) -> Result<Vec<f64>> {
-    let remainders = Remainders::new(solution, points)?;
+    let remainders = Remainders::new(solution, points, Multipliers::Refitted)?;
     let potential = solution.setting().limit_potential();
     let quadrature = Quadrature::singular_at_zero(potential);
     let knots = solution.knots(Order::Fine).with_quadrature(quadrature);

@@ -1,6 +1,7 @@
 //! What a result is worth: certificates, predicted fluctuations, tests with size and power.
 
 pub mod certificate;
+pub mod conic;
 pub mod fluctuation;
 pub mod statistics;
 

@@ -78,6 +78,39 @@ pub fn chi_square(
     )
 }
 
+/// χ² test of a sum of `degrees` squared standard normals, whose alternative adds its effect to the
+/// statistic's mean by shifting a normal mean (noncentrality).
+///
+/// The power is a lower bound: a vector is at least as long as its component along the shift.
+pub fn chi_square_shift(
+    what: impl Into<String>,
+    statistic: f64,
+    degrees: usize,
+    samples: usize,
+    alternative: &Alternative,
+) -> Evidence {
+    let plain = chi_square(
+        what,
+        statistic,
+        degrees,
+        samples,
+        &Alternative::new("", 1.0),
+    );
+    let law = Normal::standard();
+    let critical = ChiSquared::new(degrees as f64)
+        .map_or(f64::INFINITY, |law| quantile(&law, 1.0 - SIZE / 2.0));
+    // |u + s| ≥ |s| + uᵀs/|s|, and uᵀs/|s| is standard normal.
+    let power = law.sf(critical.sqrt() - alternative.effect.sqrt());
+    Evidence {
+        test: TestFigures {
+            power: Some(power),
+            alternative: Some(alternative.what.clone()),
+            ..plain.test
+        },
+        ..plain
+    }
+}
+
 /// z test of a mean with a predicted standard error; the alternative shifts the mean by its effect.
 pub fn mean(
     what: impl Into<String>,

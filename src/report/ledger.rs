@@ -4,7 +4,10 @@ use super::{make_folder, number, unwritable, write_whole};
 use crate::{
     Error, Result,
     claims::{Claim, Context, Control, Findings},
-    evidence::{Evidence, Kind},
+    evidence::{
+        Evidence, Kind,
+        statistics::{self, Alternative},
+    },
 };
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use rayon::prelude::*;
@@ -21,7 +24,7 @@ use std::{
 pub const LEAST_POWER: f64 = 0.9;
 
 /// Further seeds on which [`Ledger::calibrate`] repeats each claim.
-pub const CALIBRATION_RUNS: u64 = 20;
+pub const CALIBRATION_RUNS: u64 = 200;
 
 /// What the evidence says of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -162,6 +165,8 @@ pub struct Calibration {
     pub controls: usize,
     /// Those that were not rejected.
     pub survivals: usize,
+    /// For each statistical comparison, whether its p-values are uniform over the seeds.
+    pub uniformity: Vec<Evidence>,
 }
 
 impl Ledger {
@@ -422,7 +427,20 @@ impl Calibration {
             .filter(|e| e.kind == Kind::Statistical)
             .collect();
         let twins: Vec<_> = carried_out().flat_map(|run| &run.controls).collect();
+        let mut comparisons: Vec<&str> = Vec::new();
+        for test in &tests {
+            if !comparisons.contains(&test.what.as_str()) {
+                comparisons.push(&test.what);
+            }
+        }
+        let alternative = Alternative::new("distribution functions 0.3 apart", 0.3);
+        let uniformity = comparisons.into_iter().map(|what| {
+            let values = tests.iter().filter(|test| test.what == what);
+            let values = values.filter_map(|test| test.test.p_value).collect();
+            statistics::uniform(format!("{what}: uniform p-values"), values, &alternative)
+        });
         Self {
+            uniformity: uniformity.collect(),
             id: id.into(),
             runs: runs.len() as u64,
             errors: runs.iter().filter(|run| run.error.is_some()).count(),
@@ -484,15 +502,22 @@ impl Display for JudgedClaim {
 impl Display for Calibration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let p = self.smallest_p.map_or("none".into(), |p| number(p, 2));
+        let uniform = self.uniformity.iter().filter_map(|e| e.test.p_value);
+        let uniform = uniform
+            .reduce(f64::min)
+            .map_or("none".into(), |p| number(p, 2));
         write!(
             f,
             "calibration of {} on {} seeds: {} of {} tests disagree (at most {} expected; smallest \
-             p = {p}), {} of {} false twins survive, {} errors",
+             p = {p}), p-values of {} of {} comparisons are uniform by Kolmogorov and Smirnov \
+             (smallest p = {uniform}), {} of {} false twins survive, {} errors",
             self.id,
             self.runs,
             self.rejections,
             self.tests,
             number(self.expected, 2),
+            self.uniformity.iter().filter(|e| e.passed).count(),
+            self.uniformity.len(),
             self.survivals,
             self.controls,
             self.errors

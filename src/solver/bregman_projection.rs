@@ -105,7 +105,8 @@ pub fn project(setting: &Setting, initial: &Network) -> Result<Projection> {
         .map(|(&x, y)| y - initial.output(setting.activation, x))
         .collect();
     let data = data.with_values(target)?;
-    let basis = LocalBasis::new(&data, setting.activation);
+    let spread = setting.bias.second_moment().sqrt();
+    let basis = LocalBasis::new(&data, setting.activation, spread);
 
     let knots = &initial.w * &initial.b;
     let sheet = |k: usize| match setting.activation {

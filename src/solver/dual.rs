@@ -115,20 +115,24 @@ fn dot(a: &Functions, b: &Functions) -> f64 {
 /// Hat functions at the data, with the outer two combined into their half sum and half difference.
 ///
 /// Coordinates q of λ: q_j = U(x_j) for the inner points, q_0 = (U(x_1) + U(x_m))/2 and
-/// q_{m−1} = (U(x_1) − U(x_m))/2. For m = 1, q_0 = λ.
+/// q_{m−1} = (U(x_1) − U(x_m))/2. For m = 1, q_0 = λ. For |·|, where the data span most of the
+/// knots, q_0 = U(x_1) and q_{m−1} = U(x_m): one end may then carry far less mass than the other.
 #[derive(Debug, Clone)]
 pub struct LocalBasis {
     x: Vec<f64>,
     y: Vec<f64>,
     activation: Activation,
     target: Vec<f64>,
+    /// Whether the outer two stay apart.
+    apart: bool,
 }
 
 impl LocalBasis {
-    /// The basis of a data set.
-    pub fn new(dataset: &Dataset, activation: Activation) -> Self {
+    /// The basis of a data set; `spread` is the root mean square of the knots.
+    pub fn new(dataset: &Dataset, activation: Activation, spread: f64) -> Self {
         let (x, y) = (dataset.x().to_vec(), dataset.y().to_vec());
         let m = x.len();
+        let apart = m > 1 && activation == Activation::Abs && x[m - 1] - x[0] >= spread;
         let chord = |j: usize| (y[j + 1] - y[j]) / (x[j + 1] - x[j]);
         let target = if m == 1 {
             y.clone()
@@ -137,6 +141,8 @@ impl LocalBasis {
             let outer = (y[0] + y[m - 1]) / (x[m - 1] - x[0]);
             (0..m)
                 .map(|j| match j {
+                    0 if apart => (first + outer) / 2.0,
+                    _ if j == m - 1 && apart => (outer - last) / 2.0,
                     0 => outer + (first - last) / 2.0,
                     _ if j == m - 1 => (first + last) / 2.0,
                     _ => (chord(j) - chord(j - 1)) / 2.0,
@@ -148,6 +154,7 @@ impl LocalBasis {
             y,
             activation,
             target,
+            apart,
         }
     }
 
@@ -215,6 +222,25 @@ impl LocalBasis {
                 hats
             }
         };
+        if self.apart {
+            // H_1 and H_m themselves, without a difference of large terms.
+            (hats[2], hats[3]) = match interval {
+                0 => ((x[m - 1] - c) / span, (x[0] - c) / span),
+                i if i == m => ((c - x[m - 1]) / span, (c - x[0]) / span),
+                i => (
+                    if i == 1 {
+                        (x[1] - c) / (x[1] - x[0])
+                    } else {
+                        0.0
+                    },
+                    if i == m - 1 {
+                        (c - x[m - 2]) / (x[m - 1] - x[m - 2])
+                    } else {
+                        0.0
+                    },
+                ),
+            };
+        }
         let sign = match sheet {
             Sheet::Both => return hats,
             Sheet::Plus => 1.0,
@@ -253,7 +279,7 @@ impl LocalBasis {
     pub fn nodal(&self, q: &[f64]) -> Vec<f64> {
         let m = self.len();
         let mut v = q.to_vec();
-        if m > 1 {
+        if m > 1 && !self.apart {
             v[0] = q[0] + q[m - 1];
             v[m - 1] = q[0] - q[m - 1];
         }
@@ -268,8 +294,10 @@ impl LocalBasis {
             return gradient.to_vec();
         }
         let mut r = gradient.to_vec();
-        r[0] = (gradient[0] + gradient[m - 1]) / 2.0;
-        r[m - 1] = (gradient[0] - gradient[m - 1]) / 2.0;
+        if !self.apart {
+            r[0] = (gradient[0] + gradient[m - 1]) / 2.0;
+            r[m - 1] = (gradient[0] - gradient[m - 1]) / 2.0;
+        }
         let mut residual = vec![0.0; m];
         let (mut mass, mut moment) = (0.0, 0.0);
         for i in 1..m {
@@ -299,7 +327,8 @@ pub struct BorderedMatrix {
 }
 
 impl BorderedMatrix {
-    fn zero(m: usize) -> Self {
+    /// The m × m zero matrix.
+    pub fn zero(m: usize) -> Self {
         Self {
             diagonal: vec![0.0; m],
             off_diagonal: vec![0.0; m],
@@ -323,6 +352,20 @@ impl BorderedMatrix {
             self.diagonal[last] += entry(3, 3);
             self.corner += entry(2, 3);
         }
+    }
+
+    /// Adds E[(φ*)'' F Fᵀ] over a piece, from F at its ends and [`Moments::second`].
+    pub fn add_moments(
+        &mut self,
+        indices: [usize; 4],
+        [left, right]: [&Functions; 2],
+        [ll, lr, rr]: [f64; 3],
+    ) {
+        self.add(indices, |a, b| {
+            left[a] * left[b] * ll
+                + (left[a] * right[b] + right[a] * left[b]) * lr
+                + right[a] * right[b] * rr
+        });
     }
 
     /// Σ_j |H_ij| |q_j|, the size of the terms whose rounding a gradient carries.
@@ -455,24 +498,63 @@ impl Factored {
         solution
     }
 
-    /// Diagonal of H⁻¹, from the pivots of both elimination directions.
-    pub fn inverse_diagonal(&self) -> Vec<f64> {
+    /// Diagonal of T⁻¹, from the pivots of both elimination directions.
+    pub fn inner_inverse_diagonal(&self) -> Vec<f64> {
         let m = self.pivot.len();
         let mut inverse = vec![0.0; m];
         let mut backward = f64::INFINITY;
         for j in (1..m - 1).rev() {
             let coupling = if j + 2 < m { self.off_diagonal[j] } else { 0.0 };
             backward = self.diagonal[j] - coupling * coupling / backward;
-            let own = 1.0 / (self.pivot[j] + backward - self.diagonal[j]);
-            let (first, last) = (self.eliminated[0][j], self.eliminated[1][j]);
-            let [a, b] = self.solve_corner(first, last);
-            inverse[j] = own + first * a + last * b;
-        }
-        inverse[0] = self.solve_corner(1.0, 0.0)[0];
-        if m > 1 {
-            inverse[m - 1] = self.solve_corner(0.0, 1.0)[1];
+            inverse[j] = 1.0 / (self.pivot[j] + backward - self.diagonal[j]);
         }
         inverse
+    }
+
+    /// FᵀH⁻¹F where F has these entries at the indices of an interval, in O(1): FᵢᵀT⁻¹Fᵢ for the
+    /// inner ones and what they leave to the Schur complement.
+    pub fn quadratic_form(&self, inner: &[f64], indices: [usize; 4], f: &Functions) -> f64 {
+        let [left, right, ..] = indices;
+        let neighbour = if f[0] != 0.0 && f[1] != 0.0 {
+            -self.off_diagonal[left] / self.pivot[left] * inner[right]
+        } else {
+            0.0
+        };
+        let inside =
+            f[0] * f[0] * inner[left] + 2.0 * f[0] * f[1] * neighbour + f[1] * f[1] * inner[right];
+        let rest = [0, 1].map(|column| {
+            let at = |slot: usize, index: usize| match f[slot] {
+                0.0 => 0.0,
+                f => f * self.eliminated[column][index],
+            };
+            f[2 + column] - at(0, left) - at(1, right)
+        });
+        let [first, last] = self.solve_corner(rest[0], rest[1]);
+        inside + rest[0] * first + rest[1] * last
+    }
+
+    /// √(eᵀH⁻¹e) for the worst signs of the e_j ≥ 0, or a little more. T⁻¹ has the signs of a
+    /// chessboard, so that e's alternate; what they leave to the two border rows is added up.
+    pub fn largest_norm(&self, e: &[f64]) -> f64 {
+        let m = e.len();
+        let mut signed = e.to_vec();
+        signed.iter_mut().step_by(2).for_each(|e| *e = -*e);
+        let mut solved = signed.clone();
+        self.solve_inner(&mut solved);
+        let inside: f64 = (1..m - 1).map(|j| signed[j] * solved[j]).sum();
+        let rest = [0, m - 1]
+            .into_iter()
+            .enumerate()
+            .take(m)
+            .map(|(column, row)| {
+                let carried: f64 = (1..m - 1)
+                    .map(|j| self.eliminated[column][j].abs() * e[j])
+                    .sum();
+                let unit = [1.0 - column as f64, column as f64];
+                let [first, last] = self.solve_corner(unit[0], unit[1]);
+                (e[row] + carried) * (unit[0] * first + unit[1] * last).sqrt()
+            });
+        (inside + rest.sum::<f64>().powi(2)).sqrt()
     }
 }
 
@@ -509,11 +591,9 @@ impl Expansion {
                 expansion.gradient[indices[slot]] += terms[0] + terms[1];
                 expansion.magnitude[indices[slot]] += terms[0].abs() + terms[1].abs();
             }
-            expansion.hessian.add(indices, |a, b| {
-                left[a] * left[b] * second[0]
-                    + (left[a] * right[b] + right[a] * left[b]) * second[1]
-                    + right[a] * right[b] * second[2]
-            });
+            expansion
+                .hessian
+                .add_moments(indices, [&left, &right], second);
         }
         for (size, carried) in expansion
             .magnitude
@@ -555,7 +635,7 @@ pub struct DualSolution {
 /// A Newton step shortened where it is longer than the same step taken in α: at each end of each
 /// piece, u moves by whichever of δ and φ'(α + δ/φ''(α)) − u is nearer 0.
 ///
-/// Inner nodes are limited one by one; what happens outside the data scales the whole step.
+/// What happens outside the data scales the whole step; inner nodes are then limited one by one.
 fn limit(basis: &LocalBasis, measure: &impl Measure, q: &[f64], step: &[f64]) -> Vec<f64> {
     let (potential, m) = (measure.potential(), basis.len());
     let shortened = |u: f64, change: f64| {
@@ -567,15 +647,6 @@ fn limit(basis: &LocalBasis, measure: &impl Measure, q: &[f64], step: &[f64]) ->
             change
         }
     };
-    let sheets = Sheet::of(basis.activation);
-    let mut limited = step.to_vec();
-    for (j, limited) in limited.iter_mut().enumerate().take(m - 1).skip(1) {
-        let shorten = |&sheet: &Sheet| {
-            let at = |q: &[f64]| basis.dual_function(q, j + 1, sheet, basis.x[j]);
-            shortened(at(q), at(step))
-        };
-        *limited = sheets.iter().map(shorten).sum();
-    }
     let outer = measure
         .pieces()
         .iter()
@@ -591,14 +662,23 @@ fn limit(basis: &LocalBasis, measure: &impl Measure, q: &[f64], step: &[f64]) ->
             }
         })
         .fold(1.0, f64::min);
-    limited.iter_mut().for_each(|step| *step *= outer);
+    let step: Vec<f64> = step.iter().map(|step| outer * step).collect();
+    let sheets = Sheet::of(basis.activation);
+    let mut limited = step.clone();
+    for (j, limited) in limited.iter_mut().enumerate().take(m - 1).skip(1) {
+        let shorten = |&sheet: &Sheet| {
+            let at = |q: &[f64]| basis.dual_function(q, j + 1, sheet, basis.x[j]);
+            shortened(at(q), at(&step))
+        };
+        *limited = sheets.iter().map(shorten).sum();
+    }
     limited
 }
 
 /// Minimises the dual by Newton's method from λ = 0.
 ///
 /// A step overshoots where r(q + δ)·δ > ½|r(q)·δ|; it is then limited where φ' bends (`limit` in
-/// the source) and halved until it does not. Stops when the residual no longer falls.
+/// the source) and halved until it does not. Stops two steps after the residual no longer falls.
 ///
 /// # Errors
 /// [`Error::NotInterpolable`] where the features are linearly dependent at the data, found before
@@ -611,6 +691,7 @@ pub fn minimize(
     const STEPS: usize = 200;
     const SHORTEST: f64 = 1e-9;
     const CONVERGED: f64 = 1e-10;
+    const POLISH: usize = 2;
     // A pivot this small: features linearly dependent to a relative 3·10⁻⁷ ("Interpolants").
     const RANK_TOLERANCE: f64 = 1e-13;
     let along = |r: &[f64], d: &[f64]| r.iter().zip(d).map(|(r, d)| r * d).sum::<f64>();
@@ -623,16 +704,19 @@ pub fn minimize(
     let mut q = vec![0.0; basis.len()];
     let mut here = Expansion::at(basis, measure, &q);
     let mut residual = here.relative_residual();
-    let mut iterations = None;
+    let (mut iterations, mut polished) = (None, 0);
     for step in 0..STEPS {
         if residual <= CONVERGED {
             iterations.get_or_insert(step);
         }
-        if residual <= f64::EPSILON {
+        if residual == 0.0 {
             break;
         }
         let tolerance = if step == 0 { RANK_TOLERANCE } else { 0.0 };
         let Some(factored) = here.hessian.factor(tolerance) else {
+            if residual <= CONVERGED {
+                break;
+            }
             if step > 0 {
                 return Err(Error::NotConverged {
                     solver,
@@ -673,7 +757,11 @@ pub fn minimize(
         }
         let next = there.relative_residual();
         if residual <= CONVERGED && next >= residual / 2.0 {
-            break;
+            // Rounding of the largest terms hides what the others still gain.
+            if polished == POLISH || next > CONVERGED {
+                break;
+            }
+            polished += 1;
         }
         (q, here, residual) = (trial, there, next);
     }

@@ -5,7 +5,7 @@
 //! neighbouring data minus ∫ G(x, c) h̄''(c) dc, so no cancellation grows with m.
 
 use super::{
-    dual::{self, LocalBasis, Measure, Moments, Piece, Sheet},
+    dual::{self, Expansion, LocalBasis, Measure, Moments, Piece, Sheet},
     interpolation,
     quadrature::{Order, Quadrature},
 };
@@ -166,7 +166,12 @@ pub struct Solution {
 /// [`crate::Error::NotConverged`] where Newton's method stops short.
 pub fn minimize(setting: &Setting) -> Result<Solution> {
     let kept = interpolation::independent_points(setting)?;
-    let basis = LocalBasis::new(&subset(&setting.dataset, &kept)?, setting.activation);
+    let spread = setting.bias.second_moment().sqrt();
+    let basis = LocalBasis::new(
+        &subset(&setting.dataset, &kept)?,
+        setting.activation,
+        spread,
+    );
     let potential = setting.limit_potential();
     let knots = Knots::new(&basis, setting.bias, potential, Order::Base);
     let fine = Knots::new(&basis, setting.bias, potential, Order::Fine);
@@ -208,6 +213,16 @@ impl Solution {
     /// Coordinates of λ in the local basis.
     pub fn coordinates(&self) -> &[f64] {
         &self.dual.q
+    }
+
+    /// What other coordinates of λ would give for the same data: not a minimiser, but certified
+    /// like one. Expects m of them.
+    pub fn with_coordinates(&self, q: Vec<f64>) -> Self {
+        let mut other = self.clone();
+        other.dual.relative_residual =
+            Expansion::at(&self.basis, &self.knots, &q).relative_residual();
+        other.dual.q = q;
+        other
     }
 
     /// Newton steps to a relative residual of 10⁻¹⁰.

@@ -52,19 +52,24 @@ impl Quadrature {
             Family::Hypentropy { .. } => (12, false, 1),
             Family::Power { exponent, .. } if exponent.fract() == 0.0 => {
                 // Degree 4p − 3 at most: the covariance under a linear density.
-                (
-                    (2.0 * exponent).clamp(12.0, 64.0) as usize,
-                    exponent % 2.0 != 0.0,
-                    1,
-                )
+                let nodes = (2.0 * exponent).clamp(12.0, 64.0) as usize;
+                (nodes, exponent % 2.0 != 0.0, 1)
             }
-            Family::Power { .. } => (32, true, 6),
+            // |α|^(p−1) becomes s^7 or smoother.
+            Family::Power { exponent, .. } => (32, true, (7.0 / (exponent - 1.0)).ceil() as i32),
+        };
+        // The position t has degree k(p − 1) in s, and the integrands degree 3 in t, or 14 with a
+        // Gaussian density over one standard deviation.
+        let degree = match potential.family() {
+            Family::Power { exponent, .. } => f64::from(substitution) * (exponent - 1.0),
+            _ => 1.0,
         };
         let nodes = if polynomial_density {
-            nodes
+            nodes.max((2.0 * degree) as usize)
         } else {
-            nodes.max(20)
-        };
+            nodes.max(20).max((8.0 * degree) as usize)
+        }
+        .min(256);
         Self::with_nodes(potential, nodes, order, split, substitution)
     }
 
@@ -116,9 +121,11 @@ impl Quadrature {
         }
         match self.potential.family() {
             Family::Hypentropy { .. } => {
-                let panels = (change.abs() / (2.0 * self.potential.scale())).ceil();
-                // sinh overflows past 710: more panels could not help.
-                self.in_knot(u, panels.clamp(1.0, 750.0) as usize, &mut visit);
+                // α and (φ*)'' grow by e⁴ on a panel; 12 nodes then err by 10⁻²³, 10⁻¹⁶ for α².
+                let panels = (change.abs() / (4.0 * self.potential.scale())).ceil();
+                // Past 1500, sinh overflows at one end at least, and any node tells.
+                let panels = if panels < 375.0 { panels } else { 1.0 };
+                self.in_knot(u, panels as usize, &mut visit);
             }
             Family::Quadratic { .. } if !self.split => self.in_knot(u, 1, &mut visit),
             _ => {

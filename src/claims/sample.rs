@@ -1,0 +1,97 @@
+//! Samples of networks whose output weights are projected onto the data, as law 1 predicts them.
+
+use ndarray::{Array1, Array2};
+use ndarray_linalg::{Cholesky, Inverse, UPLO};
+use rayon::prelude::*;
+
+use crate::{
+    Error, Result,
+    evidence::{
+        Evidence, fluctuation,
+        statistics::{self, Alternative},
+    },
+    setting::{Network, OutputInit, Setting},
+    solver::{bregman_projection, infinite_width},
+};
+
+/// Projections of networks of one width.
+pub(super) struct Sample {
+    /// What is sampled, with its width.
+    pub(super) name: String,
+    /// n.
+    pub(super) width: usize,
+    /// f_n at the points, one row a draw.
+    pub(super) outputs: Vec<Array1<f64>>,
+    /// Takes √n (f_n − h̄) to independent standard normal variables if law 1 holds.
+    whitening: Array2<f64>,
+}
+
+/// The inverse of the Cholesky factor of a covariance.
+///
+/// # Errors
+/// [`Error::NotConverged`] where the covariance is singular in double precision.
+pub(super) fn whitening(covariance: &Array2<f64>) -> Result<Array2<f64>> {
+    let factor = covariance.cholesky(UPLO::Lower);
+    let inverse = factor.and_then(|factor| factor.inv());
+    inverse.map_err(|_| Error::NotConverged {
+        solver: "the inverse of the predicted covariance",
+        iterations: 0,
+        residual: f64::NAN,
+    })
+}
+
+impl Sample {
+    /// Draws and projects networks; `block` keeps samples of one run apart.
+    pub(super) fn draw(
+        name: &str,
+        setting: &Setting,
+        points: &[f64],
+        width: usize,
+        draws: usize,
+        (seed, block): (u64, u64),
+    ) -> Result<Self> {
+        let solution = infinite_width::minimize(setting)?;
+        let covariance = fluctuation::covariance(&solution, points)?;
+        let outputs = (0..draws as u64).into_par_iter().map(|draw| {
+            let seed = seed.wrapping_mul(1_000_003) ^ (block << 40) ^ draw;
+            let network = Network::sample(&setting.bias, OutputInit::Zero, width, seed);
+            let network = bregman_projection::project(setting, &network)?.network;
+            let outputs = points
+                .iter()
+                .map(|&x| network.output(setting.activation, x));
+            Ok(outputs.collect())
+        });
+        Ok(Self {
+            name: format!("{name}, n = {width}"),
+            width,
+            outputs: outputs.collect::<Result<_>>()?,
+            whitening: whitening(&covariance)?,
+        })
+    }
+
+    /// √n (f_n − centre) for each draw, whitened; by the predicted covariance if none is given.
+    pub(super) fn whitened(
+        &self,
+        centre: &Array1<f64>,
+        whitening: Option<&Array2<f64>>,
+    ) -> Vec<Array1<f64>> {
+        let whitening = whitening.unwrap_or(&self.whitening);
+        let root = (self.width as f64).sqrt();
+        let outputs = self.outputs.iter();
+        outputs
+            .map(|f| whitening.dot(&((f - centre) * root)))
+            .collect()
+    }
+
+    /// χ² of the fluctuation about a theory's function at the points.
+    pub(super) fn about(&self, centre: &Array1<f64>) -> Evidence {
+        let squares = self.whitened(centre, None).into_iter().map(|u| u.dot(&u));
+        statistics::chi_square(
+            format!("{}: χ² of projections about the minimiser", self.name),
+            squares.sum(),
+            centre.len() * self.outputs.len(),
+            self.outputs.len(),
+            &Alternative::new("covariance × 1.5", 1.5),
+        )
+    }
+}

@@ -1,0 +1,105 @@
+//! The claims on the minimisers and on the shape of their curvature.
+
+#![allow(clippy::unwrap_used)] // A panic is how a test fails.
+
+mod strategies;
+mod verdict;
+
+mod relu_minimizer {
+    use super::verdict;
+    use mirrorflow::claims::{Context, minimizer::relu::CLAIM};
+
+    #[test]
+    fn the_theory_holds_and_each_twin_is_rejected() {
+        verdict::record(&CLAIM);
+    }
+
+    #[test]
+    fn networks_show_that_the_natural_spline_is_wrong() {
+        let findings = (CLAIM.check)(&Context { seed: 1, effort: 1 }).unwrap();
+        let spline = &findings.controls[0];
+        let mut tests = spline
+            .iter()
+            .filter(|evidence| evidence.what.contains("χ²"));
+        assert!(tests.clone().count() == 3 && tests.all(|evidence| !evidence.passed));
+    }
+}
+
+mod abs_minimizer {
+    use super::verdict;
+    use mirrorflow::{
+        claims::{Context, minimizer::abs::CLAIM},
+        evidence::Kind,
+    };
+
+    #[test]
+    fn the_theory_holds_and_each_twin_is_rejected() {
+        verdict::record(&CLAIM);
+    }
+
+    /// Where the penalty is quadratic, neither a factor in its argument nor ω changes the minimiser:
+    /// the twins must agree with the theory there, or they were rejected for the wrong reason.
+    #[test]
+    fn twins_that_do_not_matter_for_quadratic_penalties_pass_there() {
+        let findings = (CLAIM.check)(&Context { seed: 2, effort: 1 }).unwrap();
+        for twin in &findings.controls[..3] {
+            for evidence in twin {
+                let quadratic = ["unscaled power:4,1", "scaled quadratic"];
+                let quadratic = quadratic.iter().any(|name| evidence.what.contains(name));
+                if quadratic && evidence.kind != Kind::Statistical {
+                    assert!(evidence.passed, "{evidence:?}");
+                }
+            }
+        }
+    }
+}
+
+mod curvature_shape {
+    use super::{strategies, verdict};
+    use mirrorflow::{
+        claims::minimizer::shape::CLAIM,
+        setting::{Activation, Potential, Scaling, Setting},
+        solver::infinite_width,
+    };
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_theory_holds_and_each_twin_is_rejected() {
+        verdict::record(&CLAIM);
+    }
+
+    proptest! {
+        #![proptest_config(strategies::config(128))]
+
+        /// Between neighbouring data φ'(h''/(2p_B)) at the middle is the mean of its values at
+        /// equal distances from it, up to the round-off of α and of φ' (16 operations, times the
+        /// condition number of φ', at most p − 1) and of the three places themselves.
+        #[test]
+        fn curvature_is_linear_between_data(
+            (bias, dataset) in strategies::problem(strategies::INSIDE),
+            exponent in 2..=5,
+        ) {
+            let potential = Potential::power(f64::from(exponent), 1.0).unwrap();
+            let (activation, scaling) = (Activation::Abs, Scaling::Scaled);
+            let setting = Setting { dataset, activation, bias, potential, scaling };
+            let Ok(h) = infinite_width::minimize(&setting) else { return Ok(()) };
+            let density = |c: f64| (bias.density(c) + bias.density(-c)) / 2.0;
+            let dual = |c: f64| potential.mirror_map(h.second_derivative(c) / (2.0 * density(c)));
+            for ends in setting.dataset.x().windows(2) {
+                let [a, b, c] = [0.25, 0.5, 0.75].map(|s| ends[0] + s * (ends[1] - ends[0]));
+                let jumps = bias.breakpoints();
+                if [a, b, c].iter().any(|c| density(*c) == 0.0 || jumps.contains(c)) {
+                    continue;
+                }
+                let at_data = ends.iter().map(|&x| h.dual_function(
+                    mirrorflow::solver::dual::Sheet::Both, x
+                ).abs());
+                let size = at_data.fold(0.0, f64::max);
+                let places = 1.0 + ends[0].abs().max(ends[1].abs()) / (ends[1] - ends[0]);
+                let error = 16.0 * f64::from(exponent) * f64::EPSILON * size * places;
+                let (middle, mean) = (dual(b), (dual(a) + dual(c)) / 2.0);
+                prop_assert!((middle - mean).abs() <= error, "{middle} {mean} {error:e}");
+            }
+        }
+    }
+}
