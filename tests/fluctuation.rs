@@ -23,12 +23,12 @@ mod fluctuation_law {
     /// the pooled comparisons left out (they repeat the others).
     #[test]
     fn p_values_are_uniform_over_seeds() {
-        let runs = (100..104).map(|seed| (CLAIM.check)(&Context { seed, effort: 1 }).unwrap());
+        let runs = (100..103).map(|seed| (CLAIM.check)(&Context { seed, effort: 1 }).unwrap());
         let evidence = runs.flat_map(|run| run.evidence);
         let single = evidence.filter(|one| !one.what.contains("together"));
         let values: Vec<f64> = single.filter_map(|one| one.test.p_value).collect();
-        assert_eq!(values.len(), 40);
-        let alternative = Alternative::new("distribution functions 0.6 apart", 0.6);
+        assert_eq!(values.len(), 30);
+        let alternative = Alternative::new("distribution functions 0.7 apart", 0.7);
         let uniform = statistics::uniform("p-values", values, &alternative);
         assert!(
             uniform.passed && uniform.test.power.unwrap() > 0.9,

@@ -29,12 +29,47 @@ mod abs_minimizer {
     use super::verdict;
     use mirrorflow::{
         claims::{Context, minimizer::abs::CLAIM},
-        evidence::Kind,
+        evidence::{Kind, fluctuation, statistics::SIZE},
+        setting::{Activation, Dataset, Potential, Scaling, Setting},
+        solver::infinite_width,
     };
+    use ndarray::Array1;
+    use ndarray_linalg::Inverse;
+    use statrs::distribution::{ChiSquared, ContinuousCDF, Normal};
 
     #[test]
     fn the_theory_holds_and_each_twin_is_rejected() {
         verdict::record(&CLAIM);
+    }
+
+    /// From how many neurons on, all networks together, ω = 2 is told from ω = 1 by the mean of
+    /// √n (f_n − h̄): with probability 0.9, at size 10⁻⁵, at four points of figure 2.
+    #[test]
+    fn omega_two_takes_this_many_neurons() {
+        let neurons = [(3, 1.6e5..1.75e5), (4, 2.2e6..2.5e6)].map(|(exponent, range)| {
+            let solve = |omega: u32| {
+                let setting = Setting {
+                    dataset: Dataset::figure2(),
+                    activation: Activation::Abs,
+                    bias: "uniform:1".parse().unwrap(),
+                    potential: Potential::power(f64::from(exponent), f64::from(omega)).unwrap(),
+                    scaling: Scaling::Scaled,
+                };
+                infinite_width::minimize(&setting).unwrap()
+            };
+            let (h, twin) = (solve(1), solve(2));
+            let points = [-0.6, 0.1, 0.5, 0.8];
+            let distance = Array1::from(points.map(|x| twin.value(x) - h.value(x)).to_vec());
+            let covariance = fluctuation::covariance(&h, &points).unwrap();
+            let squared = distance.dot(&covariance.inv().unwrap().dot(&distance));
+            // χ² with 4 degrees of freedom beyond its quantile, and the shift's own scatter.
+            let critical = ChiSquared::new(4.0).unwrap().inverse_cdf(1.0 - SIZE / 2.0);
+            let shift = critical.sqrt() + Normal::standard().inverse_cdf(0.9);
+            (shift * shift / squared, range)
+        });
+        for (count, range) in neurons {
+            assert!(range.contains(&count), "{count}");
+        }
     }
 
     /// Where the penalty is quadratic, neither a factor in its argument nor ω changes the minimiser:
