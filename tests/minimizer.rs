@@ -211,3 +211,38 @@ proptest! {
         }
     }
 }
+
+/// Newton steps are integers that do not depend on the last bits: a change is a change of the solver.
+#[test]
+fn newton_steps() {
+    let mut lines = vec!["penalty: infinite width; widths 60, 540, 4860".to_owned()];
+    let [relu, abs] = [Activation::Relu, Activation::Abs];
+    for (activation, potential, scaling) in [
+        (relu, "quadratic", Scaling::Unscaled),
+        (relu, "power:4,1", Scaling::Unscaled),
+        (relu, "power:3,1", Scaling::Scaled),
+        (abs, "quadratic", Scaling::Scaled),
+        (abs, "power:3,1", Scaling::Scaled),
+        (abs, "power:4,1", Scaling::Scaled),
+        (abs, "hypentropy:1", Scaling::Scaled),
+    ] {
+        let data = match activation {
+            Activation::Relu => Dataset::figure1(),
+            Activation::Abs => Dataset::figure2(),
+        };
+        let figure = setting(data, activation, potential, scaling);
+        let limit = infinite_width::minimize(&figure).unwrap().iterations();
+        let widths = [60, 540, 4860].map(|width| {
+            let network = Network::sample(&figure.bias, OutputInit::Zero, width, 0);
+            bregman_projection::project(&figure, &network)
+                .unwrap()
+                .iterations
+        });
+        lines.push(format!(
+            "{activation:?} {scaling:?} {potential}: {limit}; {widths:?}"
+        ));
+    }
+    insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!("newton-steps", lines.join("\n"));
+    });
+}
