@@ -138,6 +138,7 @@ fn judge(measurements: &[Measurement], theory: Theory) -> Result<Vec<Evidence>> 
         let whitening = sample::whitening(&covariance)?;
         let whitened = sample.whitened(centre, Some(&whitening));
         let draws = whitened.len();
+        evidence.push(sample.interpolates());
         // The mean's own χ²: √R times the mean of R whitened draws is standard normal.
         let total = whitened
             .iter()

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::{
     Error, Result,
     evidence::{
-        Evidence, fluctuation,
+        Evidence, Kind, fluctuation,
         statistics::{self, Alternative},
     },
     setting::{Network, OutputInit, Setting},
@@ -22,6 +22,10 @@ pub(super) struct Sample {
     pub(super) width: usize,
     /// f_n at the points, one row a draw.
     pub(super) outputs: Vec<Array1<f64>>,
+    /// Largest |f_n(x_i) − y_i| of all draws.
+    residual: f64,
+    /// max(1, max|y_i|).
+    scale: f64,
     /// Takes √n (f_n − h̄) to independent standard normal variables if law 1 holds.
     whitening: Array2<f64>,
 }
@@ -52,21 +56,38 @@ impl Sample {
     ) -> Result<Self> {
         let solution = infinite_width::minimize(setting)?;
         let covariance = fluctuation::covariance(&solution, points)?;
-        let outputs = (0..draws as u64).into_par_iter().map(|draw| {
+        let data = &setting.dataset;
+        let networks = (0..draws as u64).into_par_iter().map(|draw| {
             let seed = seed.wrapping_mul(1_000_003) ^ (block << 40) ^ draw;
             let network = Network::sample(&setting.bias, OutputInit::Zero, width, seed);
             let network = bregman_projection::project(setting, &network)?.network;
-            let outputs = points
+            let output = |&x: &f64| network.output(setting.activation, x);
+            let residuals = data
+                .x()
                 .iter()
-                .map(|&x| network.output(setting.activation, x));
-            Ok(outputs.collect())
+                .zip(data.y())
+                .map(|(x, y)| (output(x) - y).abs());
+            Ok((
+                points.iter().map(output).collect(),
+                residuals.fold(0.0, f64::max),
+            ))
         });
+        let (outputs, residuals): (Vec<_>, Vec<f64>) =
+            networks.collect::<Result<Vec<_>>>()?.into_iter().unzip();
         Ok(Self {
             name: format!("{name}, n = {width}"),
             width,
-            outputs: outputs.collect::<Result<_>>()?,
+            outputs,
+            residual: residuals.into_iter().fold(0.0, f64::max),
+            scale: data.largest_value().max(1.0),
             whitening: whitening(&covariance)?,
         })
+    }
+
+    /// That the networks interpolate: to 10⁻⁹ of the data, of which projections promise more.
+    pub(super) fn interpolates(&self) -> Evidence {
+        let what = format!("{}: largest |f_n(x_i) − y_i|", self.name);
+        Evidence::compare(Kind::Numerical, what, self.residual, 0.0, 1e-9 * self.scale)
     }
 
     /// √n (f_n − centre) for each draw, whitened; by the predicted covariance if none is given.

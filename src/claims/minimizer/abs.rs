@@ -192,6 +192,15 @@ impl Theory {
     }
 }
 
+/// ½φ''(0), the factor on the cost of φ(z) = z².
+fn quadratic_part(setting: &Setting) -> f64 {
+    match setting.potential.family() {
+        Family::Quadratic { half_hessian } => half_hessian,
+        Family::Power { omega, .. } => omega / (1.0 + omega),
+        Family::Hypentropy { beta } => 0.5 / beta,
+    }
+}
+
 fn judge(measurement: &Measurement, theory: Theory) -> Result<Vec<Evidence>> {
     // Random problems are for the theory alone: a twin may agree with it there.
     let cases = match theory {
@@ -205,7 +214,9 @@ fn judge(measurement: &Measurement, theory: Theory) -> Result<Vec<Evidence>> {
     let mut evidence = Vec::new();
     for ((case, refinement), index) in cases.iter().zip(&refinements).zip(0..) {
         if let Some(cost) = theory.exact(&case.setting)? {
-            evidence.push(case.against_exact(&case.exact(&cost)?));
+            let h = case.exact(&cost)?;
+            evidence.push(case.against_exact(&h));
+            evidence.push(case.cost_against(&cost, &h, quadratic_part(&case.setting))?);
         }
         evidence.push(case.against_conic(refinement));
         if theory == Paper && index < PENALTIES.len() {

@@ -18,6 +18,7 @@ use crate::{
     setting::{BiasDensity, Dataset, Setting},
     solver::{
         infinite_width,
+        quadrature::Order,
         spline::{PiecewisePolynomial, RepresentationCost},
     },
 };
@@ -30,18 +31,49 @@ struct Case {
     values: Vec<f64>,
     /// Certified bound on the error of the values.
     bound: f64,
+    /// E φ(α).
+    cost: f64,
+    /// Bound on its error: twice the duality gap (λᵀr, and less than that again to second order
+    /// in the residual r), the quadrature's two orders, round-off.
+    cost_bound: f64,
 }
 
 impl Case {
     fn new(name: impl Into<String>, setting: Setting, points: Vec<f64>) -> Result<Self> {
         let solution = infinite_width::minimize(&setting)?;
+        let certificate = certificate::certify(&solution);
+        let potential = setting.limit_potential();
+        let [base, cost] = [Order::Base, Order::Fine]
+            .map(|order| solution.expectation(order, |alpha| potential.value(alpha)));
         Ok(Self {
             name: name.into(),
             values: points.iter().map(|&x| solution.value(x)).collect(),
             points,
-            bound: certificate::certify(&solution).sup_error_bound,
+            bound: certificate.sup_error_bound,
+            cost,
+            cost_bound: 2.0 * certificate.duality_gap
+                + (cost - base).abs()
+                + 64.0 * f64::EPSILON * cost,
             setting,
         })
+    }
+
+    /// Compares E φ(α) with a multiple of the exact cost of that theory's function.
+    fn cost_against(
+        &self,
+        cost: &RepresentationCost<BigRational>,
+        h: &PiecewisePolynomial<BigRational>,
+        factor: f64,
+    ) -> Result<Evidence> {
+        let exact = cost.terms(h)?.total().to_f64().unwrap_or(f64::NAN) * factor;
+        let what = format!("{}: E φ(α) and its value in function space", self.name);
+        Ok(Evidence::compare(
+            Kind::Certified,
+            what,
+            self.cost,
+            exact,
+            self.cost_bound,
+        ))
     }
 
     /// The function through the data that costs least, by exact arithmetic.

@@ -257,7 +257,9 @@ fn judge(measurement: &Measurement, theory: Theory) -> Result<Vec<Evidence>> {
         return Ok(evidence);
     };
     for case in &measurement.rational {
-        evidence.push(case.against_exact(&case.exact(&cost)?));
+        let h = case.exact(&cost)?;
+        evidence.push(case.against_exact(&h));
+        evidence.push(case.cost_against(&cost, &h, 1.0)?);
     }
     let h = measurement.rational[0].exact(&cost)?;
     let centre: Array1<f64> = POINTS.iter().map(|&x| value(&h, x)).collect();
