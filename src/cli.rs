@@ -7,7 +7,7 @@ use clap::{
 use mirrorflow::{
     Error, Result,
     report::minimizer::grid,
-    setting::{Activation, Dataset, Scaling, Setting},
+    setting::{Activation, Convention, Dataset, Scaling, Setting},
 };
 use std::path::PathBuf;
 
@@ -27,6 +27,8 @@ pub enum Command {
     Claims(ClaimsArgs),
     /// Solve for the infinite-width minimiser of a data set
     Minimizer(MinimizerArgs),
+    /// Train a network by mirror flow, mirror descent or Euler steps
+    Train(TrainArgs),
 }
 
 #[derive(Debug, Args)]
@@ -78,6 +80,48 @@ pub struct MinimizerArgs {
     /// Add the standard deviation of networks of this width
     #[arg(long, value_name = "N", value_parser = positive)]
     pub width: Option<usize>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    #[command(flatten)]
+    pub setting: SettingArgs,
+    /// Take the potential about 0 instead of the initial parameters
+    #[arg(long)]
+    pub uncentred: bool,
+    /// Width of the network to draw
+    #[arg(long, value_name = "N", value_parser = positive, required_unless_present = "init")]
+    pub width: Option<usize>,
+    /// Seed of the draw
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Start of the output layer: zero or random:SD_A,SD_D
+    #[arg(long, default_value = "zero", allow_hyphen_values = true)]
+    pub output_init: String,
+    /// Start from the arrays w0, b0, a0, d0 of this file
+    #[arg(long, value_name = "NET.npz", value_parser = path(),
+          conflicts_with_all = ["width", "seed", "output_init"])]
+    pub init: Option<PathBuf>,
+    /// How that file writes the hidden layer: plus (w x + b) or minus (w x - b)
+    #[arg(long, requires = "init", hide_possible_values = true, value_parser = convention())]
+    pub convention: Option<Convention>,
+    /// How to train: flow, descent (mirror descent) or euler
+    #[arg(long, default_value = "flow", hide_possible_values = true,
+          value_parser = PossibleValuesParser::new(["flow", "descent", "euler"]))]
+    pub method: String,
+    /// Flow time of one step of descent or euler
+    #[arg(long, value_name = "H", allow_hyphen_values = true, value_parser = positive_number,
+          required_if_eq_any = [("method", "descent"), ("method", "euler")])]
+    pub step: Option<f64>,
+    /// Flow time at which to stop
+    #[arg(long, value_name = "T", allow_hyphen_values = true, value_parser = positive_number)]
+    pub horizon: Option<f64>,
+    /// Write the trained network to this file
+    #[arg(long, value_name = "NET.npz", value_parser = path())]
+    pub out: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
@@ -178,6 +222,18 @@ fn positive(text: &str) -> std::result::Result<usize, String> {
         Ok(n) if n > 0 => Ok(n as usize),
         _ => Err(format!("give a whole number from 1 to {}", u32::MAX)),
     }
+}
+
+fn positive_number(text: &str) -> std::result::Result<f64, String> {
+    let number = finite(text).filter(|x| *x > 0.0);
+    number.ok_or_else(|| "give a positive number".into())
+}
+
+fn convention() -> impl TypedValueParser<Value = Convention> {
+    PossibleValuesParser::new(["plus", "minus"]).map(|name| match name.as_str() {
+        "minus" => Convention::Minus,
+        _ => Convention::Plus,
+    })
 }
 
 fn path() -> impl TypedValueParser<Value = PathBuf> {

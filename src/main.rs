@@ -3,7 +3,7 @@
 mod cli;
 
 use clap::Parser;
-use cli::{AuditArgs, ClaimsArgs, Cli, Command, MinimizerArgs};
+use cli::{AuditArgs, ClaimsArgs, Cli, Command, MinimizerArgs, TrainArgs};
 use indicatif::{ProgressBar, ProgressStyle};
 use mirrorflow::{
     Error, Result,
@@ -12,6 +12,12 @@ use mirrorflow::{
         self,
         ledger::{self, Ledger},
         minimizer::MinimizerReport,
+        train::TrainReport,
+    },
+    setting::{Archive, Network},
+    solver::{
+        mirror_descent::{self, Rule},
+        mirror_flow::{self, Options},
     },
 };
 use std::{
@@ -40,6 +46,7 @@ fn main() -> ExitCode {
         Command::Audit(args) => audit(&args),
         Command::Claims(args) => show_claims(&args),
         Command::Minimizer(args) => minimizer(&args),
+        Command::Train(args) => train(&args),
     };
     match outcome {
         Ok(Outcome { text, well }) => print(&text, if well { 0 } else { 1 }),
@@ -134,6 +141,58 @@ fn minimizer(args: &MinimizerArgs) -> Result<Outcome> {
             report.to_string()
         },
         well: true,
+    })
+}
+
+fn train(args: &TrainArgs) -> Result<Outcome> {
+    let setting = args.setting.setting()?;
+    let initial = match (&args.init, args.width) {
+        (Some(file), _) => {
+            let start = Archive::read(file, args.convention)?.initial;
+            start.ok_or_else(|| Error::Data {
+                place: file.display().to_string(),
+                what: "the arrays w0, b0, a0 and d0 are not all there".into(),
+                remedy: "save the initial parameters with the network, or give --width".into(),
+            })?
+        }
+        (None, width) => {
+            let output = args.output_init.parse()?;
+            Network::sample(&setting.bias, output, width.unwrap_or(1), args.seed)
+        }
+    };
+    let mut options = Options {
+        uncentred: args.uncentred,
+        horizon: args.horizon.unwrap_or(f64::INFINITY),
+        ..Options::default()
+    };
+    let run = match (args.method.as_str(), args.step) {
+        (method @ ("descent" | "euler"), Some(step)) => {
+            options.most_steps = mirror_descent::MOST_STEPS;
+            let rule = if method == "euler" {
+                Rule::Euler
+            } else {
+                Rule::MirrorDescent
+            };
+            mirror_descent::train(&setting, &initial, rule, step, &options)
+        }
+        _ => mirror_flow::train(&setting, &initial, &options, &mut |_| {})?,
+    };
+    let report = TrainReport::new(&setting, &initial, &run);
+    if let Some(file) = &args.out {
+        let archive = Archive {
+            network: run.network,
+            initial: Some(initial),
+            dataset: Some(setting.dataset),
+        };
+        report::write_whole(file, &archive.contents()?)?;
+    }
+    Ok(Outcome {
+        well: report.status != "failed",
+        text: if args.json {
+            json(&report)
+        } else {
+            report.to_string()
+        },
     })
 }
 

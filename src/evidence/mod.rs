@@ -2,6 +2,7 @@
 
 pub mod certificate;
 pub mod conic;
+pub mod distance;
 pub mod fluctuation;
 pub mod statistics;
 

@@ -4,6 +4,7 @@
 
 pub mod ledger;
 pub mod minimizer;
+pub mod train;
 
 use crate::{Error, Result};
 use serde::Serialize;

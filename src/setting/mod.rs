@@ -1,10 +1,12 @@
 //! The mathematical objects of section "Setting" of proofs.md; nothing is solved here.
 
+mod archive;
 mod bias_density;
 mod dataset;
 mod network;
 mod potential;
 
+pub use archive::{Archive, Convention};
 pub use bias_density::BiasDensity;
 pub use dataset::Dataset;
 pub use network::{Network, OutputInit};

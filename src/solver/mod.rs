@@ -4,5 +4,8 @@ pub mod bregman_projection;
 pub mod dual;
 pub mod infinite_width;
 mod interpolation;
+pub mod mirror_descent;
+pub mod mirror_flow;
+pub mod model;
 pub mod quadrature;
 pub mod spline;

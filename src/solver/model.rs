@@ -1,0 +1,414 @@
+//! A network with its gradients, in mirror coordinates ζ = ∇Φ(θ) − ∇Φ(θ̂): what continuous and
+//! discrete training share.
+//!
+//! Parameters are one vector (w, b, a, d) of length 3n + 1. The derivative of σ at each neuron and
+//! datum, its *gate*, is data of its own: σ(z) is continued linearly beyond the kink, and whoever
+//! integrates decides when a gate changes.
+
+use ndarray::Array2;
+use rayon::prelude::*;
+
+use crate::setting::{Activation, Network, Potential, Scaling, Setting};
+
+/// Which parameters are trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trained {
+    /// All of (w, b, a, d), as in the paper.
+    All,
+    /// (a, d): the output layer.
+    OutputLayer,
+    /// a alone: the model of the Bregman projection.
+    OutputWeights,
+}
+
+/// Neurons per task; partial sums are added in their order, whatever the number of threads.
+const CHUNK: usize = 4096;
+
+/// The network as a function of ζ.
+#[derive(Debug, Clone)]
+pub struct Model {
+    x: Vec<f64>,
+    y: Vec<f64>,
+    activation: Activation,
+    /// φ or n⁻²φ(n·): the potential of one parameter.
+    potential: Potential,
+    trained: Trained,
+    /// Whether Φ is centred at 0 instead of θ̂.
+    uncentred: bool,
+    /// θ̂.
+    initial: Vec<f64>,
+    width: usize,
+}
+
+/// A neuron whose knot is held at a datum.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pin {
+    /// k.
+    pub neuron: usize,
+    /// i.
+    pub datum: usize,
+}
+
+/// σ'(w_k x_i − b_k) for each neuron (rows) and datum; 0 where a pin takes its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gates {
+    /// n × m.
+    pub values: Vec<f64>,
+    /// Ascending in the neuron, of which each has one knot and so at most one pin.
+    pub pins: Vec<Pin>,
+}
+
+/// The network at one ζ.
+#[derive(Debug, Clone)]
+pub struct Point {
+    /// θ (3n + 1).
+    pub parameters: Vec<f64>,
+    /// 1/φ'' of each parameter; 0 where it is not trained (3n + 1).
+    pub inverse_metric: Vec<f64>,
+    /// f(x_i) − y_i (m).
+    pub residual: Vec<f64>,
+    /// For each pin the gate that keeps its knot at the datum: the Filippov solution.
+    pub pinned: Vec<f64>,
+}
+
+impl Point {
+    /// max |f(x_i) − y_i|.
+    pub fn largest_residual(&self) -> f64 {
+        let sizes = self.residual.iter().map(|r| r.abs());
+        sizes.fold(0.0, |a, r| if r.is_nan() { r } else { f64::max(a, r) })
+    }
+
+    /// How far the parameters are from θ̂.
+    pub fn displacement(&self, model: &Model) -> Displacement {
+        let n = model.width;
+        let largest = |range: std::ops::Range<usize>| {
+            let pairs = self.parameters[range.clone()]
+                .iter()
+                .zip(&model.initial[range]);
+            pairs.fold(0.0_f64, |a, (now, start)| a.max((now - start).abs()))
+        };
+        Displacement {
+            w: largest(0..n),
+            b: largest(n..2 * n),
+            a: largest(2 * n..3 * n),
+            d: largest(3 * n..3 * n + 1),
+        }
+    }
+}
+
+/// max|θ_j − θ̂_j| for each kind of parameter.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Displacement {
+    /// Of w.
+    pub w: f64,
+    /// Of b.
+    pub b: f64,
+    /// Of a.
+    pub a: f64,
+    /// Of d.
+    pub d: f64,
+}
+
+impl Displacement {
+    /// The larger of each.
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            w: self.w.max(other.w),
+            b: self.b.max(other.b),
+            a: self.a.max(other.a),
+            d: self.d.max(other.d),
+        }
+    }
+}
+
+/// Σ over chunks of neurons of m numbers each.
+fn reduce(n: usize, m: usize, add: impl Fn(std::ops::Range<usize>, &mut [f64]) + Sync) -> Vec<f64> {
+    let parts: Vec<Vec<f64>> = (0..n.div_ceil(CHUNK))
+        .into_par_iter()
+        .map(|chunk| {
+            let mut sum = vec![0.0; m];
+            add(chunk * CHUNK..n.min((chunk + 1) * CHUNK), &mut sum);
+            sum
+        })
+        .collect();
+    let mut total = vec![0.0; m];
+    for part in parts {
+        total.iter_mut().zip(part).for_each(|(t, p)| *t += p);
+    }
+    total
+}
+
+impl Model {
+    /// The model of a setting's data and potential about an initial network.
+    pub fn new(setting: &Setting, initial: &Network, trained: Trained, uncentred: bool) -> Self {
+        let n = initial.width();
+        let potential = match setting.scaling {
+            Scaling::Unscaled => setting.potential,
+            Scaling::Scaled => setting.potential.rescaled(1.0 / n as f64),
+        };
+        let layers = initial.w.iter().chain(&initial.b).chain(&initial.a);
+        Self {
+            x: setting.dataset.x().to_vec(),
+            y: setting.dataset.y().to_vec(),
+            activation: setting.activation,
+            potential,
+            trained,
+            uncentred,
+            initial: layers.copied().chain([initial.d]).collect(),
+            width: n,
+        }
+    }
+
+    /// n.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Inputs x (m), ascending.
+    pub fn inputs(&self) -> &[f64] {
+        &self.x
+    }
+
+    /// θ̂ (3n + 1).
+    pub fn initial(&self) -> &[f64] {
+        &self.initial
+    }
+
+    /// η/m of dζ/dt = −(η/m) Jᵀr with η = 1/n.
+    pub fn rate(&self) -> f64 {
+        1.0 / (self.width as f64 * self.x.len() as f64)
+    }
+
+    /// max(1, max|y_i|), the unit of residuals.
+    pub fn value_scale(&self) -> f64 {
+        self.y.iter().fold(1.0, |a, y| a.max(y.abs()))
+    }
+
+    /// σ'(0−) and σ'(0+).
+    pub fn gate_ends(&self) -> [f64; 2] {
+        match self.activation {
+            Activation::Relu => [0.0, 1.0],
+            Activation::Abs => [-1.0, 1.0],
+        }
+    }
+
+    /// z = w_k x_i − b_k.
+    pub fn preactivation(&self, parameters: &[f64], neuron: usize, datum: usize) -> f64 {
+        parameters[neuron] * self.x[datum] - parameters[self.width + neuron]
+    }
+
+    /// The gates at θ̂.
+    pub fn initial_gates(&self) -> Gates {
+        self.gates(&self.initial)
+    }
+
+    /// The gates at θ, without pins; a neuron whose knot is on a datum counts as active there.
+    pub fn gates(&self, parameters: &[f64]) -> Gates {
+        let [low, high] = self.gate_ends();
+        let m = self.x.len();
+        let value = |entry: usize| {
+            let z = self.preactivation(parameters, entry / m, entry % m);
+            if z < 0.0 { low } else { high }
+        };
+        Gates {
+            values: (0..self.width * m).map(value).collect(),
+            pins: Vec::new(),
+        }
+    }
+
+    fn trains(&self, parameter: usize) -> bool {
+        match self.trained {
+            Trained::All => true,
+            Trained::OutputLayer => parameter >= 2 * self.width,
+            Trained::OutputWeights => (2 * self.width..3 * self.width).contains(&parameter),
+        }
+    }
+
+    /// θ_j and 1/φ'' at ζ_j.
+    fn parameter(&self, j: usize, zeta: f64) -> (f64, f64) {
+        let start = self.initial[j];
+        if !self.trains(j) {
+            return (start, 0.0);
+        }
+        let (moved, argument) = if self.uncentred {
+            let argument = self
+                .potential
+                .inverse_mirror_map(self.potential.mirror_map(start) + zeta);
+            (argument, argument)
+        } else {
+            let argument = self.potential.inverse_mirror_map(zeta);
+            (start + argument, argument)
+        };
+        (moved, 1.0 / self.potential.hessian(argument))
+    }
+
+    /// ζ_j of a parameter's value.
+    pub fn dual(&self, j: usize, value: f64) -> f64 {
+        let start = self.initial[j];
+        if self.uncentred {
+            self.potential.mirror_map(value) - self.potential.mirror_map(start)
+        } else {
+            self.potential.mirror_map(value - start)
+        }
+    }
+
+    /// The network at ζ.
+    pub fn at(&self, zeta: &[f64], gates: &Gates) -> Point {
+        let (n, m) = (self.width, self.x.len());
+        let (parameters, inverse_metric): (Vec<f64>, Vec<f64>) = zeta
+            .par_iter()
+            .with_min_len(CHUNK)
+            .enumerate()
+            .map(|(j, &zeta)| self.parameter(j, zeta))
+            .unzip();
+        let mut residual = reduce(n, m, |neurons, sum| {
+            for k in neurons {
+                let (w, b, a) = (parameters[k], parameters[n + k], parameters[2 * n + k]);
+                let row = &gates.values[k * m..(k + 1) * m];
+                for ((sum, gate), x) in sum.iter_mut().zip(row).zip(&self.x) {
+                    *sum += a * gate * (w * x - b);
+                }
+            }
+        });
+        for (r, y) in residual.iter_mut().zip(&self.y) {
+            *r += parameters[3 * n] - y;
+        }
+        let mut point = Point {
+            parameters,
+            inverse_metric,
+            residual,
+            pinned: Vec::new(),
+        };
+        point.pinned = gates
+            .pins
+            .iter()
+            .map(|&pin| self.sliding_gate(&point, gates, pin))
+            .collect();
+        point
+    }
+
+    /// ż = A + s c, up to the factor −η/m, of a neuron's preactivation at a datum, s its gate there.
+    pub fn drift(&self, point: &Point, gates: &Gates, pin: Pin) -> [f64; 2] {
+        let (n, m) = (self.width, self.x.len());
+        let Pin { neuron: k, datum } = pin;
+        let (x, a) = (self.x[datum], point.parameters[2 * n + k]);
+        let [w, b] = [point.inverse_metric[k], point.inverse_metric[n + k]];
+        let mut rest = 0.0;
+        for (i, gate) in gates.values[k * m..(k + 1) * m].iter().enumerate() {
+            if i != datum {
+                rest += point.residual[i] * gate * (w * x * self.x[i] + b);
+            }
+        }
+        [a * rest, a * point.residual[datum] * (w * x * x + b)]
+    }
+
+    /// The gate with ż = 0, which need not lie between σ'(0−) and σ'(0+).
+    fn sliding_gate(&self, point: &Point, gates: &Gates, pin: Pin) -> f64 {
+        let [rest, slope] = self.drift(point, gates, pin);
+        -rest / slope
+    }
+
+    /// Jᵀρ (3n + 1), J the derivative of f(x_i) in θ (of untrained parameters, too).
+    pub fn transposed(&self, point: &Point, gates: &Gates, rho: &[f64]) -> Vec<f64> {
+        let (n, m) = (self.width, self.x.len());
+        let theta = &point.parameters;
+        let mut product = vec![0.0; 3 * n + 1];
+        let (ws, rest) = product.split_at_mut(n);
+        let (bs, rest) = rest.split_at_mut(n);
+        let (outputs, last) = rest.split_at_mut(n);
+        ws.par_iter_mut()
+            .zip(bs.par_iter_mut())
+            .zip(outputs.par_iter_mut())
+            .with_min_len(CHUNK)
+            .enumerate()
+            .for_each(|(k, ((w, b), a))| {
+                let (mut zeroth, mut first) = (0.0, 0.0);
+                let row = &gates.values[k * m..(k + 1) * m];
+                for ((gate, x), rho) in row.iter().zip(&self.x).zip(rho) {
+                    zeroth += rho * gate;
+                    first += rho * gate * x;
+                }
+                *w = theta[2 * n + k] * first;
+                *b = -theta[2 * n + k] * zeroth;
+                *a = theta[k] * first - theta[n + k] * zeroth;
+            });
+        last[0] = rho.iter().sum();
+        for (pin, gate) in gates.pins.iter().zip(&point.pinned) {
+            let change = theta[2 * n + pin.neuron] * rho[pin.datum] * gate;
+            product[pin.neuron] += change * self.x[pin.datum];
+            product[n + pin.neuron] -= change;
+        }
+        product
+    }
+
+    /// J (∇²Φ)⁻¹ v (m): how f(x_i) changes with ζ.
+    pub fn applied(&self, point: &Point, gates: &Gates, v: &[f64]) -> Vec<f64> {
+        let (n, m) = (self.width, self.x.len());
+        let (theta, inverse) = (&point.parameters, &point.inverse_metric);
+        let mut product = reduce(n, m, |neurons, sum| {
+            for k in neurons {
+                let a = theta[2 * n + k];
+                let [dw, db, da] = [k, n + k, 2 * n + k].map(|j| inverse[j] * v[j]);
+                let (slope, offset) = (a * dw + da * theta[k], a * db + da * theta[n + k]);
+                let row = &gates.values[k * m..(k + 1) * m];
+                for ((sum, gate), x) in sum.iter_mut().zip(row).zip(&self.x) {
+                    *sum += gate * (slope * x - offset);
+                }
+            }
+        });
+        for (pin, gate) in gates.pins.iter().zip(&point.pinned) {
+            let (k, x) = (pin.neuron, self.x[pin.datum]);
+            let [dw, db] = [k, n + k].map(|j| inverse[j] * v[j]);
+            product[pin.datum] += gate * theta[2 * n + k] * (dw * x - db);
+        }
+        let last = inverse[3 * n] * v[3 * n];
+        product.iter_mut().for_each(|p| *p += last);
+        product
+    }
+
+    /// (η/m) J (∇²Φ)⁻¹ Jᵀ (m × m): dr/dt = −(this) r.
+    pub fn kernel(&self, point: &Point, gates: &Gates) -> Array2<f64> {
+        let (n, m) = (self.width, self.x.len());
+        let (theta, inverse) = (&point.parameters, &point.inverse_metric);
+        let pairs = reduce(n, m * m, |neurons, sum| {
+            for k in neurons {
+                let row = &gates.values[k * m..(k + 1) * m];
+                let mut own = None;
+                if let Ok(place) = gates.pins.binary_search_by_key(&k, |pin| pin.neuron) {
+                    own = Some((gates.pins[place].datum, point.pinned[place]));
+                }
+                let a = theta[2 * n + k];
+                let [w, b, c] = [
+                    a * a * inverse[k],
+                    a * a * inverse[n + k],
+                    inverse[2 * n + k],
+                ];
+                for i in 0..m {
+                    let pinned = own.filter(|own| own.0 == i).map(|own| own.1);
+                    let (xi, zi) = (self.x[i], row[i] * (theta[k] * self.x[i] - theta[n + k]));
+                    let gate = pinned.unwrap_or(row[i]);
+                    for j in 0..=i {
+                        let other = own.filter(|own| own.0 == j).map_or(row[j], |own| own.1);
+                        let zj = row[j] * (theta[k] * self.x[j] - theta[n + k]);
+                        sum[i * m + j] += gate * other * (w * xi * self.x[j] + b) + c * zi * zj;
+                    }
+                }
+            }
+        });
+        Array2::from_shape_fn((m, m), |(i, j)| {
+            self.rate() * (pairs[i.max(j) * m + i.min(j)] + inverse[3 * n])
+        })
+    }
+
+    /// The network with parameters θ.
+    pub fn network(&self, parameters: &[f64]) -> Network {
+        let n = self.width;
+        let layer = |from: usize| parameters[from * n..(from + 1) * n].to_vec().into();
+        Network {
+            w: layer(0),
+            b: layer(1),
+            a: layer(2),
+            d: parameters[3 * n],
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Mirror flow against the projection, against discrete steps, and against another program.
+
+#![allow(clippy::unwrap_used)] // A panic is how a test fails.
+
+mod strategies;
+
+use mirrorflow::{
+    evidence::distance,
+    setting::{
+        Activation, Archive, BiasDensity, Convention, Dataset, Network, OutputInit, Potential,
+        Scaling, Setting,
+    },
+    solver::{
+        bregman_projection,
+        mirror_descent::{self, Rule},
+        mirror_flow::{self, Options, Run, Status},
+        model::Trained,
+    },
+};
+use ndarray::{Array1, Array2};
+use ndarray_linalg::LeastSquaresSvd;
+use proptest::prelude::*;
+use std::path::Path;
+
+fn figure(activation: Activation, potential: &str, scaling: Scaling) -> Setting {
+    Setting {
+        dataset: match activation {
+            Activation::Relu => Dataset::figure1(),
+            Activation::Abs => Dataset::figure2(),
+        },
+        activation,
+        bias: "uniform:1".parse().unwrap(),
+        potential: potential.parse().unwrap(),
+        scaling,
+    }
+}
+
+fn sample(setting: &Setting, width: usize, seed: u64) -> Network {
+    Network::sample(&setting.bias, OutputInit::Zero, width, seed)
+}
+
+fn flow(setting: &Setting, initial: &Network, options: &Options) -> Run {
+    mirror_flow::train(setting, initial, options, &mut |_| {}).unwrap()
+}
+
+/// sup over [−1.5, 1.5]·max|x|.
+fn apart(setting: &Setting, f: &Network, g: &Network) -> f64 {
+    let edge = 1.5 * setting.dataset.largest_input();
+    let [f, g] = [f, g].map(|net| move |x| net.output(setting.activation, x));
+    distance::sup(|x| f(x) - g(x), edge)
+}
+
+/// Every width of the figures that can fit its data does, in this many steps. Counts move with the
+/// last bits at narrow widths, so they are on record as ranges.
+#[test]
+fn every_width_converges() {
+    let [relu, abs] = [Activation::Relu, Activation::Abs];
+    for (activation, scaling) in [(relu, Scaling::Unscaled), (abs, Scaling::Scaled)] {
+        for potential in ["quadratic", "power:3,1", "power:4,1"] {
+            let setting = figure(activation, potential, scaling);
+            for (width, steps) in [
+                (20, 100..3000),
+                (60, 100..1500),
+                (180, 100..1000),
+                (540, 100..1000),
+                (1620, 100..1000),
+            ] {
+                let run = flow(&setting, &sample(&setting, width, 0), &Options::default());
+                let name = format!("{activation:?} {potential} {width}: {run:?}");
+                assert_eq!(run.status, Status::Converged, "{name}");
+                assert!(run.residual <= 1e-10, "{name}");
+                assert!(steps.contains(&run.steps), "{name}");
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(strategies::config(24))]
+
+    /// The flow of the output weights alone keeps to the row space of the features, whatever its
+    /// steps are: with a vanishing residual these are the conditions for the projection. Each
+    /// evaluation adds at most four vectors of the row space, rounded; least squares makes of an
+    /// error e of the n entries at most √n e.
+    #[test]
+    fn output_weights_end_at_the_projection(
+        points in prop::collection::btree_set(-7..=7, 2..=5),
+        values in prop::collection::vec(-8..=8, 5),
+        potential in prop_oneof![
+            Just("quadratic"), Just("power:3,1"), Just("power:4,0.5"), Just("hypentropy:2")
+        ],
+        activation in prop_oneof![Just(Activation::Relu), Just(Activation::Abs)],
+        scaling in prop_oneof![Just(Scaling::Unscaled), Just(Scaling::Scaled)],
+        seed in 0u64..100,
+    ) {
+        let x: Vec<f64> = points.iter().map(|&k| f64::from(k) / 8.0).collect();
+        let y: Vec<f64> = values[..x.len()].iter().map(|&k| f64::from(k) / 16.0).collect();
+        let setting = Setting {
+            dataset: Dataset::from_points(&x, &y).unwrap(),
+            activation,
+            bias: BiasDensity::uniform(1.0).unwrap(),
+            potential: potential.parse().unwrap(),
+            scaling,
+        };
+        let initial = sample(&setting, 300, seed);
+        let options = Options { trained: Trained::OutputWeights, ..Options::default() };
+        let mut dual = Vec::new();
+        let run = mirror_flow::train(&setting, &initial, &options, &mut |state| {
+            dual = state.dual[600..900].to_vec();
+        });
+        let run = run.unwrap();
+        prop_assert_eq!(run.status, Status::Converged);
+        let dual = Array1::from(dual);
+        let features = Array2::from_shape_fn((300, x.len()), |(k, i)| {
+            activation.value(initial.w[k] * setting.dataset.x()[i] - initial.b[k])
+        });
+        let fit = features.least_squares(&dual).unwrap().solution;
+        let largest = |v: &Array1<f64>| v.iter().fold(0.0_f64, |a, v| a.max(v.abs()));
+        let rounding = 4.0 * run.evaluations as f64 * f64::EPSILON * largest(&dual);
+        let residue = largest(&(&dual - &features.dot(&fit)));
+        prop_assert!(residue <= 300f64.sqrt() * rounding, "{residue:e} {rounding:e}");
+    }
+}
+
+/// d/dt D_Φ(θ*, θ(t)) = −2ηL for every interpolating θ* of the linear model: over each step, the
+/// fall is the integral of |r|²η/m, which Simpson's rule would not see; so its sign and its sum.
+#[test]
+fn the_divergence_to_an_interpolant_falls() {
+    let setting = figure(Activation::Abs, "power:3,1", Scaling::Scaled);
+    let initial = sample(&setting, 200, 1);
+    let target = bregman_projection::project(&setting, &initial)
+        .unwrap()
+        .alpha;
+    let n = target.len();
+    let mut divergences = Vec::new();
+    let options = Options {
+        trained: Trained::OutputWeights,
+        ..Options::default()
+    };
+    mirror_flow::train(&setting, &initial, &options, &mut |state| {
+        let alphas = state.point.parameters[2 * n..3 * n]
+            .iter()
+            .map(|a| a * n as f64);
+        let terms = target.iter().zip(alphas);
+        let sum = terms.map(|(goal, alpha)| setting.potential.bregman_divergence(*goal, alpha));
+        divergences.push(sum.sum::<f64>() / n as f64);
+    })
+    .unwrap();
+    assert!(
+        divergences
+            .windows(2)
+            .all(|pair| pair[1] < pair[0] + 1e-13 * divergences[0])
+    );
+    assert!(*divergences.last().unwrap() < 1e-12 * divergences[0]);
+}
+
+/// At a fixed flow time mirror descent and Euler steps are off by O(h): halving h halves the
+/// distance, and extrapolating both to h = 0 leaves the flow's own error.
+#[test]
+fn discrete_steps_converge_to_the_flow() {
+    let setting = figure(Activation::Abs, "power:3,1", Scaling::Scaled);
+    let initial = sample(&setting, 60, 0);
+    let options = Options {
+        horizon: 64.0,
+        tolerance: 1e-7,
+        ..Options::default()
+    };
+    let end = flow(&setting, &initial, &options);
+    assert_eq!((end.status, end.time), (Status::Horizon, 64.0));
+    for rule in [Rule::MirrorDescent, Rule::Euler] {
+        let options = Options {
+            most_steps: 1 << 20,
+            ..options
+        };
+        let distance = |step: f64| {
+            let run = mirror_descent::train(&setting, &initial, rule, step, &options);
+            assert_eq!(run.status, Status::Horizon);
+            apart(&setting, &run.network, &end.network)
+        };
+        let [coarse, fine] = [1.0 / 32.0, 1.0 / 64.0].map(distance);
+        let order = (coarse / fine).log2();
+        assert!(
+            (order - 1.0).abs() < 0.1,
+            "{rule:?}: {coarse:e} {fine:e} order {order}"
+        );
+    }
+}
+
+/// A hundred times smaller tolerance leaves a smaller error, kinks and all.
+#[test]
+fn the_tolerance_bounds_the_error() {
+    let setting = figure(Activation::Abs, "power:4,1", Scaling::Scaled);
+    let initial = sample(&setting, 540, 0);
+    let at = |tolerance| {
+        flow(
+            &setting,
+            &initial,
+            &Options {
+                tolerance,
+                ..Options::default()
+            },
+        )
+    };
+    let best = at(1e-7);
+    let errors = [1e-3, 1e-4, 1e-5].map(|tolerance| {
+        let error = apart(&setting, &at(tolerance).network, &best.network);
+        assert!(error <= tolerance, "{error:e} at tolerance {tolerance:e}");
+        error
+    });
+    assert!(errors[2] < 0.1 * errors[0], "{errors:?}");
+}
+
+/// Another program's iteration in float64 ends 5.2e-7 away, of which its finite steps and the loss
+/// at which it stopped are the cause: less than 1e-6 is what it was stopped at, in the residual.
+#[test]
+fn a_network_of_another_program() {
+    let file = Path::new("tests/data/f64_scaled_abs_p2_n540_seed0.npz");
+    let archive = Archive::read(file, Some(Convention::Plus)).unwrap();
+    let mut setting = figure(Activation::Abs, "quadratic", Scaling::Scaled);
+    setting.dataset = archive.dataset.unwrap();
+    let initial = archive.initial.unwrap();
+    let run = flow(&setting, &initial, &Options::default());
+    assert_eq!(run.status, Status::Converged);
+    let distance = apart(&setting, &run.network, &archive.network);
+    assert!((4e-7..6e-7).contains(&distance), "{distance:e}");
+    // Under another potential the same start leads elsewhere.
+    setting.potential = Potential::power(4.0, 1.0).unwrap();
+    let twin = flow(&setting, &initial, &Options::default());
+    assert!(apart(&setting, &twin.network, &archive.network) > 1e-2);
+}
+
+/// A network that cannot fit says so.
+#[test]
+fn a_stationary_end() {
+    let setting = figure(Activation::Relu, "quadratic", Scaling::Unscaled);
+    let w = ndarray::array![1.0, 1.0];
+    let initial = Network {
+        b: ndarray::array![0.5, 0.7],
+        a: ndarray::array![0.0, 0.0],
+        d: 0.0,
+        w,
+    };
+    let options = Options {
+        trained: Trained::OutputLayer,
+        ..Options::default()
+    };
+    let run = flow(&setting, &initial, &options);
+    assert_eq!(run.status, Status::Stationary);
+    assert!(run.residual > 0.01);
+}
+
+/// Steps that are too long are a status, not an endless run.
+#[test]
+fn too_long_steps_diverge() {
+    let setting = figure(Activation::Relu, "quadratic", Scaling::Unscaled);
+    let initial = sample(&setting, 20, 0);
+    let run = mirror_descent::train(&setting, &initial, Rule::Euler, 1e9, &Options::default());
+    assert_eq!(run.status, Status::Diverged);
+}
