@@ -106,7 +106,7 @@ pub struct TrainArgs {
           conflicts_with_all = ["width", "seed", "output_init"])]
     pub init: Option<PathBuf>,
     /// How that file writes the hidden layer: plus (w x + b) or minus (w x - b)
-    #[arg(long, requires = "init", hide_possible_values = true, value_parser = convention())]
+    #[arg(long, requires = "init", conflicts_with = "width", hide_possible_values = true, value_parser = convention())]
     pub convention: Option<Convention>,
     /// How to train: flow, descent (mirror descent) or euler
     #[arg(long, default_value = "flow", hide_possible_values = true,

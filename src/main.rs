@@ -165,15 +165,23 @@ fn train(args: &TrainArgs) -> Result<Outcome> {
         horizon: args.horizon.unwrap_or(f64::INFINITY),
         ..Options::default()
     };
-    let run = match (args.method.as_str(), args.step) {
-        (method @ ("descent" | "euler"), Some(step)) => {
+    let rule = match args.method.as_str() {
+        "descent" => Some(Rule::MirrorDescent),
+        "euler" => Some(Rule::Euler),
+        _ => None,
+    };
+    let run = match (rule, args.step) {
+        (Some(rule), Some(step)) => {
             options.most_steps = mirror_descent::MOST_STEPS;
-            let rule = if method == "euler" {
-                Rule::Euler
-            } else {
-                Rule::MirrorDescent
-            };
             mirror_descent::train(&setting, &initial, rule, step, &options)
+        }
+        (None, Some(step)) => {
+            return Err(Error::Parameter {
+                name: "--step".into(),
+                value: step.to_string(),
+                what: "the flow chooses its steps itself".into(),
+                remedy: "leave it out, or give --method descent or euler".into(),
+            });
         }
         _ => mirror_flow::train(&setting, &initial, &options, &mut |_| {})?,
     };
