@@ -16,6 +16,7 @@ fn every_claim_has_its_proof_and_its_tests_and_every_proof_its_claim() {
         include_str!("representation_cost.rs"),
         include_str!("minimizers.rs"),
         include_str!("fluctuation.rs"),
+        include_str!("dynamics.rs"),
     ]
     .concat();
     let modules: BTreeSet<String> = tests

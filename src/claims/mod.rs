@@ -1,5 +1,6 @@
 //! The claims: statement, source, check, and the false twins that the check must reject.
 
+pub mod dynamics;
 pub mod fluctuation_law;
 pub mod minimizer;
 pub mod representation_cost;
@@ -59,5 +60,6 @@ pub fn registry() -> &'static [Claim] {
         minimizer::abs::CLAIM,
         minimizer::shape::CLAIM,
         fluctuation_law::CLAIM,
+        dynamics::CLAIM,
     ]
 }

@@ -142,7 +142,7 @@ fn value(h: &PiecewisePolynomial<BigRational>, x: f64) -> f64 {
 }
 
 /// Three to six points on a grid of 1/64 inside ±c, values in units of 1/8.
-fn random_dataset(rng: &mut ChaCha8Rng, half_width: f64) -> Result<Dataset> {
+pub(super) fn random_dataset(rng: &mut ChaCha8Rng, half_width: f64) -> Result<Dataset> {
     let mut draw = |bound: u32| rng.next_u32() % bound;
     let count = 3 + draw(4) as usize;
     let mut x: Vec<u32> = Vec::new();
