@@ -6,7 +6,7 @@ mod verdict;
 
 mod bregman_projection {
     use super::verdict;
-    use mirrorflow::claims::{Context, dynamics::CLAIM};
+    use mirrorflow::claims::{Context, dynamics::projection::CLAIM};
 
     #[test]
     fn the_theory_holds_and_each_twin_is_rejected() {

@@ -1,5 +1,6 @@
 //! The claims: statement, source, check, and the false twins that the check must reject.
 
+pub mod agreement;
 pub mod dynamics;
 pub mod fluctuation_law;
 pub mod minimizer;
@@ -60,6 +61,12 @@ pub fn registry() -> &'static [Claim] {
         minimizer::abs::CLAIM,
         minimizer::shape::CLAIM,
         fluctuation_law::CLAIM,
-        dynamics::CLAIM,
+        agreement::CLAIM,
+        dynamics::projection::CLAIM,
+        dynamics::lazy::UNSCALED,
+        dynamics::lazy::SCALED,
+        dynamics::loss_decay::CLAIM,
+        dynamics::output_layer::CLAIM,
+        dynamics::descent::CLAIM,
     ]
 }

@@ -3,6 +3,7 @@
 pub mod certificate;
 pub mod conic;
 pub mod distance;
+pub mod extrapolation;
 pub mod fluctuation;
 pub mod statistics;
 

@@ -6,7 +6,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::{Claim, Context, Control, Findings};
+use super::super::{Claim, Context, Control, Findings};
 use crate::{
     Error, Result,
     evidence::{Evidence, Kind},
@@ -97,7 +97,7 @@ fn settings(context: &Context) -> Result<Vec<(String, Setting)>> {
     }
     let mut rng = ChaCha8Rng::seed_from_u64(context.seed);
     for number in 0..3 * context.effort {
-        let dataset = super::minimizer::random_dataset(&mut rng, 1.0)?;
+        let dataset = super::super::minimizer::random_dataset(&mut rng, 1.0)?;
         let potential = potentials[rng.next_u32() as usize % potentials.len()];
         let activation = [Activation::Relu, Activation::Abs][rng.next_u32() as usize % 2];
         let name = format!("random data set {number}, {activation:?}, scaled {potential}");

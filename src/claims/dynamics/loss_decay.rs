@@ -1,0 +1,353 @@
+//! `loss-decay`: how fast the loss falls along the flow, and at last.
+
+use ndarray::{Array1, Array2};
+use ndarray_linalg::{EigValsh, UPLO};
+use rayon::prelude::*;
+
+use super::{
+    super::{Claim, Context, Control, Findings},
+    converged, describe, not_converged, random_settings, setting,
+};
+use crate::{
+    Result,
+    evidence::{Evidence, Kind},
+    setting::{Activation, Dataset, Network, OutputInit, Scaling, Setting},
+    solver::{
+        bregman_projection,
+        mirror_flow::{self, CONVERGED, Options, State},
+        model::{Point, Trained},
+    },
+};
+
+/// The claim (proofs.md, `loss-decay`).
+pub const CLAIM: Claim = Claim {
+    id: "loss-decay",
+    statement: "Along the flow dL/dt = −rᵀKr/m with K = (η/m)J(∇²Φ)⁻¹Jᵀ, so that log(L(0)/L(t)) is at \
+                least 2∫λ_min(K), and |r| falls at last at the rate λ_min(E[FFᵀ/φ''(α_∞)])/m of the \
+                network's own draw.",
+    source: "proofs.md, `loss-decay`",
+    controls: &[
+        Control {
+            id: "metric-of-the-start",
+            statement: "φ''(0) stands in place of φ''(α).",
+        },
+        Control {
+            id: "kernel-of-the-start",
+            statement: "log(L(0)/L(t)) is at least 2tλ_min(K(0)).",
+        },
+    ],
+    check,
+};
+
+/// Neurons of each network.
+const WIDTH: usize = 540;
+const TOLERANCE: f64 = 1e-7;
+/// |r| at which the last rate is measured.
+const LATE: f64 = 1e-7;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Theory {
+    Paper,
+    MetricOfTheStart,
+    KernelOfTheStart,
+}
+
+fn check(context: &Context) -> Result<Findings> {
+    let (scaled, abs) = (Scaling::Scaled, Activation::Abs);
+    let mut problems = Vec::new();
+    for (data, dataset, activation, potential, scaling) in [
+        ("figure 1", Dataset::figure1(), Activation::Relu, "quadratic", Scaling::Unscaled),
+        ("figure 2", Dataset::figure2(), abs, "power:3,1", scaled),
+        ("figure 2", Dataset::figure2(), abs, "power:4,1", scaled),
+        ("figure 2", Dataset::figure2(), abs, "hypentropy:1", scaled),
+    ] {
+        let setting = setting(dataset, activation, potential, scaling)?;
+        problems.push((describe(data, &setting), setting));
+    }
+    problems.extend(random_settings(context, 31, 2, &["power:3,1", "power:4,1"], scaled)?);
+    let paths: Vec<Path> = problems
+        .par_iter()
+        .enumerate()
+        .map(|(number, (name, setting))| {
+            let seed = context.seed.wrapping_mul(1_000_003) ^ ((220 + number as u64) << 40);
+            Path::measure(name, setting, seed)
+        })
+        .collect::<Result<_>>()?;
+    let judge = |theory| paths.iter().flat_map(|path| path.judge(theory)).collect();
+    Ok(Findings {
+        evidence: judge(Theory::Paper),
+        controls: vec![
+            judge(Theory::MetricOfTheStart),
+            judge(Theory::KernelOfTheStart),
+        ],
+    })
+}
+
+/// A number by K with the metric at θ and at θ̂.
+#[derive(Clone, Copy)]
+struct Both {
+    current: f64,
+    start: f64,
+}
+
+impl Both {
+    fn of(self, theory: Theory) -> f64 {
+        match theory {
+            Theory::MetricOfTheStart => self.start,
+            _ => self.current,
+        }
+    }
+}
+
+/// The flow at one step.
+struct Moment {
+    time: f64,
+    /// L.
+    loss: f64,
+    /// |r|₂ and its round-off.
+    residual: [f64; 2],
+    /// λ_min(K).
+    slowest: Both,
+    /// −rᵀKr/m.
+    decay: Both,
+    /// dL/dt by differences, and its error.
+    difference: [f64; 2],
+}
+
+/// What was measured of one network.
+struct Path {
+    name: String,
+    /// All parameters trained.
+    moments: Vec<Moment>,
+    /// The rate of |r| at the end: measured, its error, and the mean of λ_min(K).
+    whole: ([f64; 2], Both),
+    /// The same with a alone trained, and λ_min(E\[FFᵀ/φ''\])/m at the projection.
+    weights: ([f64; 2], Both),
+}
+
+impl Path {
+    fn measure(name: &str, setting: &Setting, seed: u64) -> Result<Self> {
+        let initial = Network::sample(&setting.bias, OutputInit::Zero, WIDTH, seed);
+        let moments = observe(setting, &initial, Trained::All)?;
+        let whole = late_rate(&moments)?;
+        let linear = observe(setting, &initial, Trained::OutputWeights)?;
+        Ok(Self {
+            name: format!("{name}, n = {WIDTH}"),
+            whole,
+            weights: (late_rate(&linear)?.0, projected_rate(setting, &initial)?),
+            moments,
+        })
+    }
+
+    fn judge(&self, theory: Theory) -> [Evidence; 4] {
+        let Self { name, .. } = self;
+        // The worst of all steps, in units of its error.
+        let worst = self
+            .moments
+            .iter()
+            .map(|moment| {
+                let [measured, error] = moment.difference;
+                (measured - moment.decay.of(theory)).abs() / error
+            })
+            .fold(0.0, |a, b| if b.is_nan() || b > a { b } else { a });
+        let rate = |what: &str, ([measured, error], predicted): ([f64; 2], Both)| {
+            Evidence::compare(
+                Kind::Numerical,
+                format!("{name}: rate of |r| at the end, {what}"),
+                measured,
+                predicted.of(theory),
+                error,
+            )
+        };
+        [
+            Evidence::compare(
+                Kind::Numerical,
+                format!("{name}: |dL/dt + rᵀKr/m| over its error, the worst of all steps"),
+                worst,
+                0.0,
+                1.0,
+            ),
+            Evidence::compare(
+                Kind::Numerical,
+                format!("{name}: by how much 2∫λ_min exceeds log(L(0)/L(t)) at any step"),
+                self.excess(theory),
+                0.0,
+                0.0,
+            ),
+            rate("all parameters trained, and λ_min(K)", self.whole),
+            rate("a alone trained, and λ_min(E[FFᵀ/φ''(α)])/m", self.weights),
+        ]
+    }
+
+    /// max over steps of 2∫λ_min − log(L(0)/L(t)), less the error of the trapezoidal rule (what every
+    /// other step changes); 0 where it is negative.
+    fn excess(&self, theory: Theory) -> f64 {
+        let first = &self.moments[0];
+        let (mut fine, mut coarse, mut worst) = (0.0, 0.0, 0.0_f64);
+        for triple in self.moments.windows(3).step_by(2) {
+            let trapezoid = |from: &Moment, to: &Moment| {
+                (to.time - from.time) * (from.slowest.of(theory) + to.slowest.of(theory))
+            };
+            fine += trapezoid(&triple[0], &triple[1]) + trapezoid(&triple[1], &triple[2]);
+            coarse += trapezoid(&triple[0], &triple[2]);
+            let (bound, error) = match theory {
+                Theory::KernelOfTheStart => (2.0 * triple[2].time * first.slowest.current, 0.0),
+                _ => (fine, f64::abs(fine - coarse)),
+            };
+            worst = worst.max(bound - error - (first.loss / triple[2].loss).ln());
+        }
+        worst
+    }
+}
+
+/// Every step of the flow of one network.
+fn observe(setting: &Setting, initial: &Network, trained: Trained) -> Result<Vec<Moment>> {
+    let options = Options {
+        trained,
+        tolerance: TOLERANCE,
+        ..Options::default()
+    };
+    let (mut moments, mut start, mut failed) = (Vec::new(), None, false);
+    let run = mirror_flow::train(setting, initial, &options, &mut |state| {
+        let metric = start.get_or_insert_with(|| state.point.inverse_metric.clone());
+        match moment(setting, state, metric) {
+            Some(moment) => moments.push(moment),
+            None => failed = true,
+        }
+    })?;
+    converged(&run)?;
+    if failed {
+        return Err(not_converged("the eigenvalues of the kernel"));
+    }
+    Ok(moments)
+}
+
+fn moment(setting: &Setting, state: &State<'_>, metric: &[f64]) -> Option<Moment> {
+    let State {
+        model,
+        point,
+        gates,
+        dual,
+        time,
+    } = *state;
+    let m = point.residual.len() as f64;
+    let r = Array1::from(point.residual.clone());
+    let kernels = [
+        model.kernel(point, gates),
+        model.kernel(
+            &Point {
+                inverse_metric: metric.to_vec(),
+                ..point.clone()
+            },
+            gates,
+        ),
+    ];
+    let both = |of: &dyn Fn(&Array2<f64>) -> Option<f64>| {
+        Some(Both {
+            current: of(&kernels[0])?,
+            start: of(&kernels[1])?,
+        })
+    };
+    let loss = r.dot(&r) / (2.0 * m);
+    let decay = both(&|kernel| Some(-r.dot(&kernel.dot(&r)) / m))?;
+    let slowest = both(&smallest)?;
+    // The loss a little further and a little less along dζ/dt. A loss has the round-off of residuals,
+    // sums of terms of either sign, times |r|.
+    let force: Vec<f64> = point.residual.iter().map(|r| -model.rate() * r).collect();
+    let velocity = model.transposed(point, gates, &force);
+    let terms: f64 = (0..model.width())
+        .map(|k| {
+            let [w, b, a] = [0, 1, 2].map(|layer| point.parameters[layer * model.width() + k]);
+            let reach = setting.dataset.largest_input();
+            (a * (w.abs() * reach + b.abs())).abs()
+        })
+        .sum();
+    let rounding = 4.0 * f64::EPSILON * (terms + model.value_scale());
+    let along = |h: f64| -> f64 {
+        let moved: Vec<f64> = dual.iter().zip(&velocity).map(|(z, v)| z + h * v).collect();
+        let residual = model.at(&moved, gates).residual;
+        residual.iter().map(|r| r * r).sum::<f64>() / (2.0 * m)
+    };
+    let h = 0.001 * loss / decay.current.abs();
+    let slope = |h: f64| (along(h) - along(-h)) / (2.0 * h);
+    // Where an α changes sign φ''(α) may bend, and differences need not err by h² exactly.
+    let [coarse, middle, fine] = [h, 0.5 * h, 0.25 * h].map(slope);
+    let size = r.dot(&r).sqrt();
+    if std::env::var("DBG").is_ok() && (fine-decay.current).abs() > (fine - middle).abs().max((middle - coarse).abs()) { eprintln!("{time} {h:e} {coarse:e} {middle:e} {fine:e} {:e} pins {:?} {:e}", decay.current, gates.pins.len(), rounding * size / (m.sqrt() * 0.25 * h)); }
+    let cancelled = rounding * size / (m.sqrt() * 0.25 * h);
+    Some(Moment {
+        time,
+        loss,
+        residual: [size, rounding],
+        slowest,
+        decay,
+        difference: [
+            fine,
+            (fine - middle).abs().max((middle - coarse).abs()) + cancelled,
+        ],
+    })
+}
+
+fn smallest(matrix: &Array2<f64>) -> Option<f64> {
+    matrix.eigvalsh(UPLO::Lower).ok()?.first().copied()
+}
+
+/// The rate at which |r| falls over two decades, down to 10⁻⁷ where steps err by 10⁻¹² at most, its
+/// error (the change from the two decades before, the steps' errors, and round-off), and the mean
+/// of λ_min(K) over the same time.
+fn late_rate(moments: &[Moment]) -> Result<([f64; 2], Both)> {
+    let before = |end: usize| {
+        let bound = 100.0 * moments[end].residual[0];
+        let earlier = (0..end).rev().find(|&i| moments[i].residual[0] >= bound);
+        earlier.ok_or_else(|| not_converged("the late rate"))
+    };
+    let small = |moment: &Moment| moment.residual[0] <= LATE;
+    let last = moments.iter().position(small).unwrap_or(moments.len() - 1);
+    let middle = before(last)?;
+    let first = before(middle)?;
+    // How much faster |r| falls than at λ_min(K), which itself may change on the way.
+    let window = |from: usize, to: usize| {
+        let time = moments[to].time - moments[from].time;
+        let rate = (moments[from].residual[0] / moments[to].residual[0]).ln() / time;
+        let mean = |of: &dyn Fn(&Moment) -> f64| {
+            let pairs = moments[from..=to].windows(2);
+            let areas =
+                pairs.map(|pair| (pair[1].time - pair[0].time) * (of(&pair[0]) + of(&pair[1])));
+            0.5 * areas.sum::<f64>() / time
+        };
+        let slowest = Both {
+            current: mean(&|moment| moment.slowest.current),
+            start: mean(&|moment| moment.slowest.start),
+        };
+        (rate, slowest)
+    };
+    let (early, (late, slowest)) = (window(first, middle), window(middle, last));
+    let [size, rounding] = moments[last].residual;
+    let step = TOLERANCE + 0.01 * CONVERGED / size;
+    let relative = ((last - middle) as f64 * step + rounding / size) / 100f64.ln();
+    Ok(([late, (early.0 - late).abs() + late * relative], slowest))
+}
+
+/// λ_min(E\[FFᵀ/φ''(α)\])/m over the neurons, α the projection's.
+fn projected_rate(setting: &Setting, initial: &Network) -> Result<Both> {
+    let (x, n) = (setting.dataset.x(), initial.width());
+    let alpha = bregman_projection::project(setting, initial)?.alpha;
+    let potential = setting.potential_at_width(n);
+    let rate = |alpha: &dyn Fn(usize) -> f64| {
+        let mut kernel = Array2::<f64>::zeros((x.len(), x.len()));
+        for k in 0..n {
+            let feature = |x: f64| setting.activation.value(initial.w[k] * x - initial.b[k]);
+            for (i, &xi) in x.iter().enumerate() {
+                for (j, &xj) in x.iter().enumerate() {
+                    kernel[[i, j]] += feature(xi) * feature(xj) / potential.hessian(alpha(k));
+                }
+            }
+        }
+        let smallest = smallest(&kernel).ok_or_else(|| not_converged("the eigenvalues of FFᵀ"))?;
+        Ok(smallest / (n * x.len()) as f64)
+    };
+    Ok(Both {
+        current: rate(&|k| alpha[k])?,
+        start: rate(&|_| 0.0)?,
+    })
+}
