@@ -4,7 +4,10 @@ use ndarray::{Array1, Array2};
 use ndarray_linalg::Inverse;
 use rayon::prelude::*;
 
-use super::{Claim, Context, Control, Findings, dynamics::{describe, not_converged, random_settings, setting}};
+use super::{
+    Claim, Context, Control, Findings,
+    dynamics::{describe, not_converged, random_settings, setting},
+};
 use crate::{
     Result,
     evidence::{
@@ -79,7 +82,13 @@ fn check(context: &Context) -> Result<Findings> {
         let setting = setting(dataset, activation, potential, Scaling::Unscaled)?;
         problems.push((describe(data, &setting), setting));
     }
-    problems.extend(random_settings(context, 51, 2, &potentials, Scaling::Unscaled)?);
+    problems.extend(random_settings(
+        context,
+        51,
+        2,
+        &potentials,
+        Scaling::Unscaled,
+    )?);
     let gaps: Vec<Gap> = problems
         .into_par_iter()
         .enumerate()
@@ -140,7 +149,9 @@ impl Gap {
             .ok_or_else(|| not_converged("the expansion of a quadratic potential"))?;
         let gradient_flow = infinite_width::minimize(&setting)?;
         let edge = 1.5 * setting.dataset.largest_input();
-        let points: Vec<f64> = (0..=12).map(|i| edge * (f64::from(i) / 6.0 - 1.0)).collect();
+        let points: Vec<f64> = (0..=12)
+            .map(|i| edge * (f64::from(i) / 6.0 - 1.0))
+            .collect();
         let delta = fluctuation::agreement_gap(&gradient_flow, exponent, &points)?;
         let bound = certificate::certify(&gradient_flow).sup_error_bound;
         let uncertainty = 4.0 * (LIMIT_WIDTHS[1] as f64).powf(exponent - 2.0) * bound;
@@ -224,14 +235,14 @@ impl Gap {
             .max_by(|&i, &j| self.delta[i].abs().total_cmp(&self.delta[j].abs()))
             .map_or(0.0, |i| self.points[i]);
         let neurons = Network::sample(&setting.bias, OutputInit::Zero, count, seed ^ (1 << 30));
-        let feature = |k: usize, x: f64| {
-            setting.activation.value(neurons.w[k] * x - neurons.b[k])
-        };
+        let feature = |k: usize, x: f64| setting.activation.value(neurons.w[k] * x - neurons.b[k]);
         let features = Array2::from_shape_fn((count, m), |(k, i)| feature(k, data.x()[i]));
         let output: Array1<f64> = (0..count).map(|k| feature(k, at)).collect();
         let mean = |v: &Array1<f64>| features.t().dot(v) / count as f64;
         let kernel = features.t().dot(&features) / count as f64;
-        let inverse = kernel.inv().map_err(|_| not_converged("the kernel of a sample"))?;
+        let inverse = kernel
+            .inv()
+            .map_err(|_| not_converged("the kernel of a sample"))?;
         let alpha = features.dot(&inverse.dot(&Array1::from(data.y().to_vec())));
         let remainder = &output - &features.dot(&inverse.dot(&mean(&output)));
         let force = alpha.mapv(|a| q * a.abs().powf(q - 1.0).copysign(a));
@@ -247,8 +258,16 @@ impl Gap {
     }
 
     fn judge(&self, theory: Theory) -> Vec<Evidence> {
-        let factor = if theory == Theory::WrongConstant { 1.3 } else { 1.0 };
-        let shift = if theory == Theory::WrongExponent { -1.0 } else { 0.0 };
+        let factor = if theory == Theory::WrongConstant {
+            1.3
+        } else {
+            1.0
+        };
+        let shift = if theory == Theory::WrongExponent {
+            -1.0
+        } else {
+            0.0
+        };
         let mut evidence = vec![self.compare(&self.limit, factor)];
         for (width, [expected, mean, error]) in WIDTHS.iter().zip(self.sups) {
             evidence.push(statistics::mean(
@@ -298,7 +317,10 @@ impl Gap {
         let sup = distance::sup(|x| output(&mirror, x) - output(&gradient, x), edge);
         let [expected, deviation] = self.expected(TRAINED, seed)?;
         Ok(statistics::mean(
-            format!("{}, n = {TRAINED}: sup|f_φ − f_GF|, all parameters trained", self.name),
+            format!(
+                "{}, n = {TRAINED}: sup|f_φ − f_GF|, all parameters trained",
+                self.name
+            ),
             sup,
             expected,
             deviation,

@@ -30,9 +30,20 @@ impl Limit {
     }
 
     /// Compares the limit with a prediction that is right to `uncertainty`.
-    pub fn against(&self, what: impl Into<String>, predicted: &[f64], uncertainty: f64) -> Evidence {
+    pub fn against(
+        &self,
+        what: impl Into<String>,
+        predicted: &[f64],
+        uncertainty: f64,
+    ) -> Evidence {
         let pairs = self.values.iter().zip(predicted);
         let distance = largest(pairs.map(|(a, b)| a - b));
-        Evidence::compare(Kind::Numerical, what, distance, 0.0, self.error + uncertainty)
+        Evidence::compare(
+            Kind::Numerical,
+            what,
+            distance,
+            0.0,
+            self.error + uncertainty,
+        )
     }
 }

@@ -420,9 +420,22 @@ fn invert_power(v: f64, p: f64, omega: f64) -> f64 {
         // digits; its intermediates fit where these two do.
         4.0 if omega < 1e200 && v * (1.0 + omega) < f64::INFINITY => {
             let (half, third) = (v * (1.0 + omega) / 8.0, omega / 6.0);
-            let c = (half + half.hypot(third * third.sqrt())).cbrt();
-            let d = third / c;
-            let t = 2.0 * half / (c * c + third + d * d);
+            let (linear, bend) = (v / (2.0 * b), 2.0 * a / b);
+            let excess = bend * linear * linear;
+            let t = if excess < 1e-3 {
+                // Where the quadratic part rules, three terms of the series are right to 10⁻⁸.
+                linear * (1.0 - excess * (1.0 - 3.0 * excess))
+            } else {
+                let cubed = third * third * third;
+                let root = if half < 1e100 && cubed < 1e200 {
+                    (half * half + cubed).sqrt()
+                } else {
+                    half.hypot(third * third.sqrt())
+                };
+                let c = (half + root).cbrt();
+                let d = third / c;
+                2.0 * half / (c * c + third + d * d)
+            };
             let square = 4.0 * a * t * t;
             t - (t * (square + 2.0 * b) - v) / (3.0 * square + 2.0 * b)
         }

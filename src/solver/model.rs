@@ -123,6 +123,11 @@ impl Displacement {
 
 /// Σ over chunks of neurons of m numbers each.
 fn reduce(n: usize, m: usize, add: impl Fn(std::ops::Range<usize>, &mut [f64]) + Sync) -> Vec<f64> {
+    if n <= CHUNK {
+        let mut sum = vec![0.0; m];
+        add(0..n, &mut sum);
+        return sum;
+    }
     let parts: Vec<Vec<f64>> = (0..n.div_ceil(CHUNK))
         .into_par_iter()
         .map(|chunk| {
@@ -255,12 +260,13 @@ impl Model {
     /// The network at ζ.
     pub fn at(&self, zeta: &[f64], gates: &Gates) -> Point {
         let (n, m) = (self.width, self.x.len());
-        let (parameters, inverse_metric): (Vec<f64>, Vec<f64>) = zeta
-            .par_iter()
-            .with_min_len(CHUNK)
-            .enumerate()
-            .map(|(j, &zeta)| self.parameter(j, zeta))
-            .unzip();
+        let (parameters, inverse_metric): (Vec<f64>, Vec<f64>) = if n <= CHUNK {
+            let zetas = zeta.iter().enumerate();
+            zetas.map(|(j, &zeta)| self.parameter(j, zeta)).unzip()
+        } else {
+            let zetas = zeta.par_iter().with_min_len(CHUNK).enumerate();
+            zetas.map(|(j, &zeta)| self.parameter(j, zeta)).unzip()
+        };
         let mut residual = reduce(n, m, |neurons, sum| {
             for k in neurons {
                 let (w, b, a) = (parameters[k], parameters[n + k], parameters[2 * n + k]);
@@ -316,22 +322,25 @@ impl Model {
         let (ws, rest) = product.split_at_mut(n);
         let (bs, rest) = rest.split_at_mut(n);
         let (outputs, last) = rest.split_at_mut(n);
-        ws.par_iter_mut()
-            .zip(bs.par_iter_mut())
-            .zip(outputs.par_iter_mut())
-            .with_min_len(CHUNK)
-            .enumerate()
-            .for_each(|(k, ((w, b), a))| {
-                let (mut zeroth, mut first) = (0.0, 0.0);
-                let row = &gates.values[k * m..(k + 1) * m];
-                for ((gate, x), rho) in row.iter().zip(&self.x).zip(rho) {
-                    zeroth += rho * gate;
-                    first += rho * gate * x;
-                }
-                *w = theta[2 * n + k] * first;
-                *b = -theta[2 * n + k] * zeroth;
-                *a = theta[k] * first - theta[n + k] * zeroth;
-            });
+        let neuron = |(k, ((w, b), a)): (usize, ((&mut f64, &mut f64), &mut f64))| {
+            let (mut zeroth, mut first) = (0.0, 0.0);
+            let row = &gates.values[k * m..(k + 1) * m];
+            for ((gate, x), rho) in row.iter().zip(&self.x).zip(rho) {
+                zeroth += rho * gate;
+                first += rho * gate * x;
+            }
+            *w = theta[2 * n + k] * first;
+            *b = -theta[2 * n + k] * zeroth;
+            *a = theta[k] * first - theta[n + k] * zeroth;
+        };
+        if n <= CHUNK {
+            let layers = ws.iter_mut().zip(bs).zip(outputs);
+            layers.enumerate().for_each(neuron);
+        } else {
+            let layers = ws.par_iter_mut().zip(bs.par_iter_mut());
+            let layers = layers.zip(outputs.par_iter_mut());
+            layers.with_min_len(CHUNK).enumerate().for_each(neuron);
+        }
         last[0] = rho.iter().sum();
         for (pin, gate) in gates.pins.iter().zip(&point.pinned) {
             let change = theta[2 * n + pin.neuron] * rho[pin.datum] * gate;

@@ -68,16 +68,33 @@ fn check(context: &Context) -> Result<Findings> {
         problems.push((describe(data, &setting), setting));
     }
     let potentials = ["power:3,1", "power:4,1", "hypentropy:1"];
-    problems.extend(random_settings(context, 41, 2, &potentials, Scaling::Scaled)?);
+    problems.extend(random_settings(
+        context,
+        41,
+        2,
+        &potentials,
+        Scaling::Scaled,
+    )?);
     let trials: Vec<Trial> = problems
         .into_par_iter()
         .enumerate()
         .map(|(number, (name, setting))| {
             let seed = context.seed.wrapping_mul(1_000_003) ^ ((240 + number as u64) << 40);
-            Trial::measure(&Ensemble::new(name, setting, NEURONS, seed, OutputInit::Zero))
+            Trial::measure(&Ensemble::new(
+                name,
+                setting,
+                NEURONS,
+                seed,
+                OutputInit::Zero,
+            ))
         })
         .collect::<Result<_>>()?;
-    let judge = |theory| trials.iter().flat_map(|trial| trial.judge(theory)).collect();
+    let judge = |theory| {
+        trials
+            .iter()
+            .flat_map(|trial| trial.judge(theory))
+            .collect()
+    };
     Ok(Findings {
         evidence: judge(Theory::Paper),
         controls: vec![
@@ -288,12 +305,7 @@ impl Linear<'_> {
             *bend = 0.5 * potential.third_derivative(side) * rate * rate;
         });
         let [descent, euler] = [along(descent), along(euler)];
-        [
-            velocity,
-            descent + &lacking,
-            euler + lacking + &bend,
-            bend,
-        ]
+        [velocity, descent + &lacking, euler + lacking + &bend, bend]
     }
 
     /// The errors at a time, by the classical Runge–Kutta method.
@@ -309,8 +321,8 @@ impl Linear<'_> {
             let third = self.derivative(&moved(&state, 0.5 * h, &second));
             let fourth = self.derivative(&moved(&state, h, &third));
             for i in 0..4 {
-                state[i] += &((&first[i] + &(&second[i] * 2.0) + &third[i] * 2.0 + &fourth[i])
-                    * (h / 6.0));
+                state[i] +=
+                    &((&first[i] + &(&second[i] * 2.0) + &third[i] * 2.0 + &fourth[i]) * (h / 6.0));
             }
         }
         let [velocity, ..] = self.derivative(&state);

@@ -96,7 +96,11 @@ fn check(context: &Context, scaling: Scaling) -> Result<Findings> {
     }
     let potentials = ["quadratic", "power:3,1", "power:4,1", "hypentropy:2"];
     for (name, setting) in random_settings(context, 11, 2, &potentials, scaling)? {
-        let output = if problems.len() % 2 == 0 { zero } else { random };
+        let output = if problems.len() % 2 == 0 {
+            zero
+        } else {
+            random
+        };
         problems.push((name, setting, output));
     }
     let trials: Vec<Trial> = problems
@@ -121,7 +125,9 @@ fn check(context: &Context, scaling: Scaling) -> Result<Findings> {
         scatter.extend(scattered(context, &describe(data, &setting), &setting)?);
     }
     let judge = |change: &dyn Fn(Exponents) -> Exponents| -> Vec<Evidence> {
-        let slopes = trials.iter().map(|trial| trial.slopes(change(trial.exponents())));
+        let slopes = trials
+            .iter()
+            .map(|trial| trial.slopes(change(trial.exponents())));
         let limits = trials.iter().flat_map(|trial| trial.limits.clone());
         slopes.chain(limits).chain(scatter.clone()).collect()
     };
@@ -196,7 +202,11 @@ impl Trial {
         Exponents {
             a: -1.0,
             d: -1.0,
-            inner: if self.ensemble.is_random() { -0.5 } else { -1.0 },
+            inner: if self.ensemble.is_random() {
+                -0.5
+            } else {
+                -1.0
+            },
         }
     }
 
@@ -240,9 +250,15 @@ impl Displacements {
         let (width, len) = (copies * ensemble.len(), ensemble.len());
         let n = width as f64;
         let initial = ensemble.network(copies);
-        let a: Vec<f64> = (0..len).map(|k| n * (run.network.a[k] - initial.a[k])).collect();
+        let a: Vec<f64> = (0..len)
+            .map(|k| n * (run.network.a[k] - initial.a[k]))
+            .collect();
         // ζ is φ'(nΔ)/n where scaled, φ'(Δ) where not: n²ζ in both.
-        let factor = if ensemble.is_random() { n.powf(1.5) } else { n * n };
+        let factor = if ensemble.is_random() {
+            n.powf(1.5)
+        } else {
+            n * n
+        };
         let inner = |from: usize| -> Vec<f64> {
             dual[from..from + len].iter().map(|z| factor * z).collect()
         };
@@ -319,9 +335,8 @@ fn limits(ensemble: &Ensemble, runs: &[Displacements], path: &LimitPath) -> Vec<
                 .map(|(k, (w, b))| ensemble.base.w[k] * w + ensemble.base.b[k] * b)
                 .collect()
         };
-        let conjugate = |&alpha: &f64| {
-            alpha * path.potential.mirror_map(alpha) - path.potential.value(alpha)
-        };
+        let conjugate =
+            |&alpha: &f64| alpha * path.potential.mirror_map(alpha) - path.potential.value(alpha);
         let values: Vec<f64> = alpha.iter().map(conjugate).collect();
         evidence.push(limit(&identity).against(
             format!("{name}: n(wφ'(nΔw) + bφ'(nΔb)) and αφ'(α) − φ(α)"),
@@ -409,7 +424,10 @@ fn multiplier_covariance(
     let (mut hessian, mut second) = (Array2::zeros((m, m)), Array2::zeros((m, m)));
     let target = Array1::from(setting.dataset.y().to_vec());
     for (w, b) in neurons.w.iter().zip(&neurons.b) {
-        let f: Array1<f64> = x.iter().map(|x| setting.activation.value(w * x - b)).collect();
+        let f: Array1<f64> = x
+            .iter()
+            .map(|x| setting.activation.value(w * x - b))
+            .collect();
         let u: f64 = f.iter().zip(lambda).map(|(f, l)| f * l).sum();
         let alpha = potential.inverse_mirror_map(u);
         let centred = &f * alpha - &target;

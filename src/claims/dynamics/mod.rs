@@ -14,7 +14,9 @@ use rand_chacha::ChaCha8Rng;
 use super::Context;
 use crate::{
     Error, Result,
-    setting::{Activation, BiasDensity, Dataset, Family, Network, OutputInit, Potential, Scaling, Setting},
+    setting::{
+        Activation, BiasDensity, Dataset, Family, Network, OutputInit, Potential, Scaling, Setting,
+    },
     solver::{
         mirror_flow::{self, Options, Run, Status},
         model::Trained,
@@ -38,7 +40,7 @@ struct Ensemble {
 const MARGIN: f64 = 1.0 / 64.0;
 
 /// |A| of random output, bounded as the limits want it.
-const OUTPUT: f64 = 0.25;
+const OUTPUT: f64 = 1.0 / 16.0;
 
 /// Tolerance of the flow where its error must not be seen.
 const TOLERANCE: f64 = 1e-7;
@@ -62,7 +64,9 @@ impl Ensemble {
             for k in (1..neurons).step_by(2) {
                 (base.w[k], base.b[k]) = (base.w[k - 1], base.b[k - 1]);
             }
-            base.a = (0..neurons).map(|k| if k % 2 == 0 { OUTPUT } else { -OUTPUT }).collect();
+            base.a = (0..neurons)
+                .map(|k| if k % 2 == 0 { OUTPUT } else { -OUTPUT })
+                .collect();
         }
         Self {
             name,
@@ -83,7 +87,10 @@ impl Ensemble {
     /// The order in 1/n in which limits are approached: 1, but for forces u = O(n^(−1/2)) under a scaled
     /// potential with the correction c|z|^q, which make (φ*)'(u) err by |u|^(q−2) relative.
     fn order(&self) -> f64 {
-        match (self.setting.scaling, self.setting.potential.leading_correction()) {
+        match (
+            self.setting.scaling,
+            self.setting.potential.leading_correction(),
+        ) {
             (Scaling::Scaled, Some((_, q))) if self.is_random() => (0.5 * (q - 2.0)).min(1.0),
             _ => 1.0,
         }
@@ -212,7 +219,9 @@ impl LimitPath {
             sum
         };
         let (fine, coarse) = (sum(1), sum(2));
-        let error = (&fine - &coarse).iter().fold(0.0_f64, |a, e| a.max(e.abs()));
+        let error = (&fine - &coarse)
+            .iter()
+            .fold(0.0_f64, |a, e| a.max(e.abs()));
         (fine, error)
     }
 
@@ -272,7 +281,10 @@ pub(super) fn describe(data: &str, setting: &Setting) -> String {
         Scaling::Scaled => "scaled",
         Scaling::Unscaled => "unscaled",
     };
-    format!("{data}, {:?}, {scaling} {}", setting.activation, setting.potential)
+    format!(
+        "{data}, {:?}, {scaling} {}",
+        setting.activation, setting.potential
+    )
 }
 
 /// Data multiplied in their values.
@@ -296,7 +308,10 @@ pub(super) fn random_settings(
         let potential = potentials[draw(potentials.len())];
         let dataset = times(&spread_dataset(&mut draw)?, 0.0625)?;
         let setting = setting(dataset, activation, potential, scaling)?;
-        settings.push((describe(&format!("random data set {number}"), &setting), setting));
+        settings.push((
+            describe(&format!("random data set {number}"), &setting),
+            setting,
+        ));
     }
     Ok(settings)
 }

@@ -7,7 +7,8 @@ use rayon::prelude::*;
 
 use super::{
     super::{Claim, Context, Control, Findings},
-    Ensemble, LimitPath, TOLERANCE, describe, not_converged, random_settings, setting, slope, times,
+    Ensemble, LimitPath, TOLERANCE, describe, not_converged, random_settings, setting, slope,
+    times,
 };
 use crate::{
     Result,
@@ -60,12 +61,20 @@ fn check(context: &Context) -> Result<Findings> {
     let [scaled, unscaled] = [Scaling::Scaled, Scaling::Unscaled];
     let fainter = times(&Dataset::figure1(), 0.125)?;
     let figure2 = Dataset::figure2();
+    let faintest = times(&fainter, 0.125)?;
     let fainter2 = times(&figure2, 0.25)?;
     let (relu, abs) = (Activation::Relu, Activation::Abs);
     let mut problems = Vec::new();
     for (data, dataset, activation, potential, scaling, output) in [
         ("figure 1, y/8", &fainter, relu, "quadratic", unscaled, zero),
-        ("figure 1, y/8", &fainter, relu, "quadratic", unscaled, random),
+        (
+            "figure 1, y/64",
+            &faintest,
+            relu,
+            "quadratic",
+            unscaled,
+            random,
+        ),
         ("figure 2", &figure2, abs, "quadratic", scaled, zero),
         ("figure 2, y/4", &fainter2, abs, "power:3,1", scaled, zero),
         ("figure 2, y/4", &fainter2, abs, "power:3,1", scaled, random),
@@ -94,7 +103,12 @@ fn check(context: &Context) -> Result<Findings> {
             Trial::new(Ensemble::new(name, setting, NEURONS, seed, output))
         })
         .collect::<Result<_>>()?;
-    let judge = |theory| trials.iter().flat_map(|trial| trial.judge(theory)).collect();
+    let judge = |theory| {
+        trials
+            .iter()
+            .flat_map(|trial| trial.judge(theory))
+            .collect()
+    };
     Ok(Findings {
         evidence: judge(Theory::Paper),
         controls: vec![judge(Theory::NoOutputBias), judge(Theory::NoInnerLayer)],
@@ -111,13 +125,19 @@ struct Trial {
     random: Vec<f64>,
     /// Limit of n²(f_full − f_(a,d)), and its error.
     inner: (Vec<f64>, f64),
+    /// Error of a function that the flow ends at: three times the tolerance.
+    solver: f64,
+    /// The larger width.
+    width: f64,
 }
 
 impl Trial {
     fn new(ensemble: Ensemble) -> Result<Self> {
         let setting = &ensemble.setting;
         let edge = 1.5 * setting.dataset.largest_input();
-        let points: Vec<f64> = (0..=12).map(|i| edge * (f64::from(i) / 6.0 - 1.0)).collect();
+        let points: Vec<f64> = (0..=12)
+            .map(|i| edge * (f64::from(i) / 6.0 - 1.0))
+            .collect();
         // Under other potentials forces of order 1/n move inner weights linearly at larger widths only.
         let quadratic = setting.potential.leading_correction().is_none();
         let two_terms = quadratic && !ensemble.is_random();
@@ -125,7 +145,10 @@ impl Trial {
         for copies in COPIES {
             let n = (copies * ensemble.len()) as f64;
             let output = |net: &Network| -> Array1<f64> {
-                points.iter().map(|&x| net.output(setting.activation, x)).collect()
+                points
+                    .iter()
+                    .map(|&x| net.output(setting.activation, x))
+                    .collect()
             };
             let full = output(&ensemble.train(copies, Trained::All)?.1.network);
             let weights = bregman_projection::project(setting, &ensemble.network(copies))?;
@@ -147,28 +170,35 @@ impl Trial {
             bias: response.project(|_| delta),
             random: response.random(&ensemble, &path),
             inner: response.inner(&ensemble, &path),
+            solver: 3.0 * TOLERANCE * setting.dataset.largest_value(),
+            width: (COPIES[1] * ensemble.len()) as f64,
             name: ensemble.name,
         })
     }
 
     fn judge(&self, theory: Theory) -> Vec<Evidence> {
-        let [bias, random] = [theory != Theory::NoOutputBias, theory != Theory::NoInnerLayer]
-            .map(|present| f64::from(u8::from(present)));
+        let [bias, random] = [
+            theory != Theory::NoOutputBias,
+            theory != Theory::NoInnerLayer,
+        ]
+        .map(|present| f64::from(u8::from(present)));
         let pairs = self.bias.iter().zip(&self.random);
         let predicted: Vec<f64> = pairs.map(|(b, r)| bias * b + random * r).collect();
-        let rounding = |values: &[f64]| 100.0 * TOLERANCE * largest(values.iter().copied());
         let mut evidence = vec![self.first.against(
             format!("{}: n(f_full − f_out) and Π[δ + q]", self.name),
             &predicted,
-            rounding(&self.bias),
+            self.solver * self.width,
         )];
         if let Some(second) = &self.second {
             let (inner, error) = &self.inner;
             let predicted: Vec<f64> = inner.iter().map(|value| random * value).collect();
             evidence.push(second.against(
-                format!("{}: n²(f_full − f_(a,d)) and the inner weights' term", self.name),
+                format!(
+                    "{}: n²(f_full − f_(a,d)) and the inner weights' term",
+                    self.name
+                ),
                 &predicted,
-                error + rounding(inner),
+                error + self.solver * self.width * self.width,
             ));
         }
         evidence
@@ -195,7 +225,9 @@ impl Response {
             row *= *c / ensemble.len() as f64;
         }
         let hessian = weighted.t().dot(&features);
-        let inverse = hessian.inv().map_err(|_| not_converged("the Newton matrix"))?;
+        let inverse = hessian
+            .inv()
+            .map_err(|_| not_converged("the Newton matrix"))?;
         let (base, activation) = (&ensemble.base, ensemble.setting.activation);
         let at = Array2::from_shape_fn((points.len(), base.width()), |(i, k)| {
             activation.value(base.w[k] * points[i] - base.b[k])
@@ -212,7 +244,11 @@ impl Response {
     fn project(&self, c: impl Fn(f64) -> f64) -> Vec<f64> {
         let data: Array1<f64> = self.inputs.iter().map(|&x| c(x)).collect();
         let taken = self.weights.dot(&data);
-        self.points.iter().zip(taken).map(|(&x, taken)| c(x) - taken).collect()
+        self.points
+            .iter()
+            .zip(taken)
+            .map(|(&x, taken)| c(x) - taken)
+            .collect()
     }
 
     /// Π\[q\], q(x) = (E A²/φ''(0)) Σ λ_i E\[(x x_i + 1) s(x) s(x_i)\].
@@ -226,7 +262,8 @@ impl Response {
                 .map(|((w, b), a)| {
                     let own = slope(activation, w * x - b);
                     let data = self.inputs.iter().zip(lambda);
-                    let terms = data.map(|(xi, l)| l * (x * xi + 1.0) * slope(activation, w * xi - b));
+                    let terms =
+                        data.map(|(xi, l)| l * (x * xi + 1.0) * slope(activation, w * xi - b));
                     a * a * own * terms.sum::<f64>()
                 })
                 .sum();
