@@ -427,7 +427,7 @@ fn invert_power(v: f64, p: f64, omega: f64) -> f64 {
                 linear * (1.0 - excess * (1.0 - 3.0 * excess))
             } else {
                 let cubed = third * third * third;
-                let root = if half < 1e100 && cubed < 1e200 {
+                let root = if (1e-100..1e100).contains(&half) && cubed < 1e200 {
                     (half * half + cubed).sqrt()
                 } else {
                     half.hypot(third * third.sqrt())

@@ -114,6 +114,8 @@ pub struct State<'a> {
 pub const CONVERGED: f64 = 1e-10;
 /// Gradients below this times the sum of their terms' sizes are round-off.
 const VANISHING: f64 = 1e-12;
+/// Sliding gates further than this outside their interval let go.
+const STRAINED: f64 = 1e-9;
 /// Preactivations below this times 1 + |b| lie on the kink.
 const ON_KINK: f64 = 1e-13;
 
@@ -205,8 +207,8 @@ impl Flow<'_> {
             .map(|(r, l)| -rate * (r + l))
             .collect();
         let mut defect = self.model.transposed(&point, &self.gates, &force);
-        let expected = self.model.transposed(base, &self.gates, &model);
-        defect.iter_mut().zip(expected).for_each(|(d, e)| *d -= e);
+        self.model
+            .add_transposed(base, &self.gates, &model, -1.0, &mut defect);
         let seen = self.model.applied(base, &self.gates, &defect);
         (defect, seen.iter().map(|v| rate * v).collect())
     }
@@ -218,15 +220,25 @@ impl Flow<'_> {
         // ζ + cJᵀ[ρ] + h(Σ factor·defect)
         let combine = |gates: &Gates, rho: &[f64], defects: &[(f64, &[f64])]| -> Vec<f64> {
             let mut sum = model.transposed(base, gates, rho);
-            for (factor, defect) in defects {
-                sum.iter_mut()
-                    .zip(*defect)
-                    .for_each(|(s, d)| *s += factor * d);
+            match defects {
+                [(one, first), (two, second)] => {
+                    for ((s, d), e) in sum.iter_mut().zip(*first).zip(*second) {
+                        *s += one * d + two * e;
+                    }
+                }
+                _ => {
+                    for (factor, defect) in defects {
+                        sum.iter_mut()
+                            .zip(*defect)
+                            .for_each(|(s, d)| *s += factor * d);
+                    }
+                }
             }
             sum
         };
-        let moved = |change: Vec<f64>| -> Vec<f64> {
-            change.iter().zip(dual).map(|(c, z)| c + z).collect()
+        let moved = |mut change: Vec<f64>| -> Vec<f64> {
+            change.iter_mut().zip(dual).for_each(|(c, z)| *c += z);
+            change
         };
         // h φ_k(−hB)D = h D/k! − h²Jᵀφ_{k+1}(−hK)(η/m)J(∇²Φ)⁻¹D
         let half = spectrum.apply(&force, |k| 0.5 * h * phi(0.5 * h * k)[0]);
@@ -331,10 +343,9 @@ impl Flow<'_> {
             }
         }
         for ((pin, before), after) in self.gates.pins.iter().zip(&base.pinned).zip(&end.pinned) {
-            let excess = |gate: f64| (gate - high).max(low - gate);
-            if excess(*after) > 1e-9 || after.is_nan() {
-                let (start, end) = (excess(*before).min(0.0), excess(*after));
-                let share = if end.is_nan() {
+            if self.strain(*after) > STRAINED {
+                let (start, end) = (self.strain(*before).min(0.0), self.strain(*after));
+                let share = if end.is_infinite() {
                     0.5
                 } else {
                     -start / (end - start)
@@ -343,6 +354,22 @@ impl Flow<'_> {
             }
         }
         first
+    }
+
+    /// By how much a sliding gate is outside \[σ'(0−), σ'(0+)\]; infinite where no gate would hold.
+    fn strain(&self, gate: f64) -> f64 {
+        let [low, high] = self.model.gate_ends();
+        if gate.is_nan() {
+            return f64::INFINITY;
+        }
+        (gate - high).max(low - gate)
+    }
+
+    /// A pin whose gate is outside its interval.
+    fn strained(&self, point: &Point) -> Option<Pin> {
+        let mut pins = self.gates.pins.iter().zip(&point.pinned);
+        pins.find(|(_, gate)| self.strain(**gate) > STRAINED)
+            .map(|(pin, _)| *pin)
     }
 
     /// Decides what a knot on a datum does next.
@@ -415,6 +442,11 @@ pub fn train(
         }
         if time >= options.horizon {
             break Status::Horizon;
+        }
+        // What no longer holds its knot lets go at once.
+        while let Some(pin) = flow.strained(&point) {
+            flow.turn(&point, pin, &mut events);
+            point = flow.at(&dual);
         }
         let spectrum = Spectrum::of(&model.kernel(&point, &flow.gates))?;
         let fastest = spectrum.values.iter().fold(0.0_f64, |a, v| a.max(*v));

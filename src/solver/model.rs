@@ -22,7 +22,7 @@ pub enum Trained {
 }
 
 /// Neurons per task; partial sums are added in their order, whatever the number of threads.
-const CHUNK: usize = 4096;
+const CHUNK: usize = 16_384;
 
 /// The network as a function of ζ.
 #[derive(Debug, Clone)]
@@ -316,22 +316,36 @@ impl Model {
 
     /// Jᵀρ (3n + 1), J the derivative of f(x_i) in θ (of untrained parameters, too).
     pub fn transposed(&self, point: &Point, gates: &Gates, rho: &[f64]) -> Vec<f64> {
+        let mut product = vec![0.0; 3 * self.width + 1];
+        self.add_transposed(point, gates, rho, 1.0, &mut product);
+        product
+    }
+
+    /// Adds `factor` times Jᵀρ to a vector (3n + 1).
+    pub fn add_transposed(
+        &self,
+        point: &Point,
+        gates: &Gates,
+        rho: &[f64],
+        factor: f64,
+        product: &mut [f64],
+    ) {
         let (n, m) = (self.width, self.x.len());
         let theta = &point.parameters;
-        let mut product = vec![0.0; 3 * n + 1];
+        let rho: Vec<f64> = rho.iter().map(|rho| factor * rho).collect();
         let (ws, rest) = product.split_at_mut(n);
         let (bs, rest) = rest.split_at_mut(n);
         let (outputs, last) = rest.split_at_mut(n);
         let neuron = |(k, ((w, b), a)): (usize, ((&mut f64, &mut f64), &mut f64))| {
             let (mut zeroth, mut first) = (0.0, 0.0);
             let row = &gates.values[k * m..(k + 1) * m];
-            for ((gate, x), rho) in row.iter().zip(&self.x).zip(rho) {
+            for ((gate, x), rho) in row.iter().zip(&self.x).zip(&rho) {
                 zeroth += rho * gate;
                 first += rho * gate * x;
             }
-            *w = theta[2 * n + k] * first;
-            *b = -theta[2 * n + k] * zeroth;
-            *a = theta[k] * first - theta[n + k] * zeroth;
+            *w += theta[2 * n + k] * first;
+            *b -= theta[2 * n + k] * zeroth;
+            *a += theta[k] * first - theta[n + k] * zeroth;
         };
         if n <= CHUNK {
             let layers = ws.iter_mut().zip(bs).zip(outputs);
@@ -341,13 +355,12 @@ impl Model {
             let layers = layers.zip(outputs.par_iter_mut());
             layers.with_min_len(CHUNK).enumerate().for_each(neuron);
         }
-        last[0] = rho.iter().sum();
+        last[0] += rho.iter().sum::<f64>();
         for (pin, gate) in gates.pins.iter().zip(&point.pinned) {
             let change = theta[2 * n + pin.neuron] * rho[pin.datum] * gate;
             product[pin.neuron] += change * self.x[pin.datum];
             product[n + pin.neuron] -= change;
         }
-        product
     }
 
     /// J (∇²Φ)⁻¹ v (m): how f(x_i) changes with ζ.

@@ -15,7 +15,7 @@ use crate::{
     solver::{
         bregman_projection,
         mirror_flow::{self, CONVERGED, Options, State},
-        model::{Point, Trained},
+        model::{Gates, Point, Trained},
     },
 };
 
@@ -124,6 +124,8 @@ struct Moment {
     decay: Both,
     /// dL/dt by differences, and its error.
     difference: [f64; 2],
+    /// Whether a gate has changed since the moment before, and K has jumped.
+    turned: bool,
 }
 
 /// What was measured of one network.
@@ -192,16 +194,23 @@ impl Path {
     }
 
     /// max over steps of 2∫λ_min − log(L(0)/L(t)), less the error of the trapezoidal rule (what every
-    /// other step changes); 0 where it is negative.
+    /// other step changes); 0 where it is negative. Where K jumped the smaller end counts.
     fn excess(&self, theory: Theory) -> f64 {
         let first = &self.moments[0];
         let (mut fine, mut coarse, mut worst) = (0.0, 0.0, 0.0_f64);
         for triple in self.moments.windows(3).step_by(2) {
-            let trapezoid = |from: &Moment, to: &Moment| {
-                (to.time - from.time) * (from.slowest.of(theory) + to.slowest.of(theory))
+            let over = |from: &Moment, to: &Moment, turned: bool| {
+                let [a, b] = [from, to].map(|moment| moment.slowest.of(theory));
+                (to.time - from.time) * if turned { 2.0 * a.min(b) } else { a + b }
             };
-            fine += trapezoid(&triple[0], &triple[1]) + trapezoid(&triple[1], &triple[2]);
-            coarse += trapezoid(&triple[0], &triple[2]);
+            let turned = [&triple[1], &triple[2]].map(|moment| moment.turned);
+            let both =
+                over(&triple[0], &triple[1], turned[0]) + over(&triple[1], &triple[2], turned[1]);
+            fine += both;
+            coarse += match turned {
+                [false, false] => over(&triple[0], &triple[2], false),
+                _ => both,
+            };
             let (bound, error) = match theory {
                 Theory::KernelOfTheStart => (2.0 * triple[2].time * first.slowest.current, 0.0),
                 _ => (fine, f64::abs(fine - coarse)),
@@ -220,6 +229,7 @@ fn observe(setting: &Setting, initial: &Network, trained: Trained) -> Result<Vec
         ..Options::default()
     };
     let (mut moments, mut start, mut failed) = (Vec::new(), None, false);
+    let mut gates: Option<Gates> = None;
     let run = mirror_flow::train(setting, initial, &options, &mut |state| {
         // Where a residual vanishes, the gate of a knot that slides along its datum is undetermined.
         let [low, high] = state.model.gate_ends();
@@ -233,7 +243,11 @@ fn observe(setting: &Setting, initial: &Network, trained: Trained) -> Result<Vec
         }
         let metric = start.get_or_insert_with(|| state.point.inverse_metric.clone());
         match moment(setting, state, metric) {
-            Some(moment) => moments.push(moment),
+            Some(moment) => {
+                let turned = gates.as_ref().is_some_and(|before| before != state.gates);
+                gates = Some(state.gates.clone());
+                moments.push(Moment { turned, ..moment });
+            }
             None => failed = true,
         }
     })?;
@@ -306,6 +320,7 @@ fn moment(setting: &Setting, state: &State<'_>, metric: &[f64]) -> Option<Moment
             0.5 * (before + after),
             0.5 * (after - before).abs() + cancelled,
         ],
+        turned: false,
     })
 }
 
