@@ -50,31 +50,6 @@ fn apart(setting: &Setting, f: &Network, g: &Network) -> f64 {
     distance::sup(|x| f(x) - g(x), edge)
 }
 
-/// Every width of the figures that can fit its data does, in this many steps. Counts move with the
-/// last bits at narrow widths, so they are on record as ranges.
-#[test]
-fn every_width_converges() {
-    let [relu, abs] = [Activation::Relu, Activation::Abs];
-    for (activation, scaling) in [(relu, Scaling::Unscaled), (abs, Scaling::Scaled)] {
-        for potential in ["quadratic", "power:3,1", "power:4,1"] {
-            let setting = figure(activation, potential, scaling);
-            for (width, steps) in [
-                (20, 100..3000),
-                (60, 100..1500),
-                (180, 100..1000),
-                (540, 100..1000),
-                (1620, 100..1000),
-            ] {
-                let run = flow(&setting, &sample(&setting, width, 0), &Options::default());
-                let name = format!("{activation:?} {potential} {width}: {run:?}");
-                assert_eq!(run.status, Status::Converged, "{name}");
-                assert!(run.residual <= 1e-10, "{name}");
-                assert!(steps.contains(&run.steps), "{name}");
-            }
-        }
-    }
-}
-
 proptest! {
     #![proptest_config(strategies::config(24))]
 
