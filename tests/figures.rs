@@ -53,7 +53,12 @@ fn networks() -> Vec<(String, Setting, usize, u64)> {
     }
     let mut setting = relu("quadratic");
     setting.bias = BiasDensity::gaussian(1.0).unwrap();
-    networks.push(("figure 1, Gaussian biases, n = 4860".into(), setting, 4860, 0));
+    networks.push((
+        "figure 1, Gaussian biases, n = 4860".into(),
+        setting,
+        4860,
+        0,
+    ));
     networks
 }
 
@@ -83,7 +88,10 @@ fn every_network_of_the_figures_converges() {
             .get(name)
             .is_some_and(|(low, high)| (low..=high).contains(&&run.steps));
         if run.status != Status::Converged || run.residual > 1e-10 * 3.65 || !within {
-            wrong.push(format!("{name}: {:?} after {} steps", run.status, run.steps));
+            wrong.push(format!(
+                "{name}: {:?} after {} steps",
+                run.status, run.steps
+            ));
         }
     }
     if std::env::var_os("RECORD").is_some() {
