@@ -42,7 +42,7 @@ pub const CLAIM: Claim = Claim {
 /// Neurons of each network.
 const WIDTH: usize = 540;
 const TOLERANCE: f64 = 1e-7;
-/// |r| at which the last rate is measured.
+/// Down to this |r| steps, which may err by 10⁻¹² of a residual, tell how fast it falls.
 const LATE: f64 = 1e-7;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -194,22 +194,25 @@ impl Path {
     }
 
     /// max over steps of 2∫λ_min − log(L(0)/L(t)), less the error of the trapezoidal rule (what every
-    /// other step changes); 0 where it is negative. Where K jumped the smaller end counts.
+    /// other step changes); 0 where it is negative. Where K jumped the smaller end counts. Residuals below
+    /// [`LATE`] are left out.
     fn excess(&self, theory: Theory) -> f64 {
         let first = &self.moments[0];
         let (mut fine, mut coarse, mut worst) = (0.0, 0.0, 0.0_f64);
-        for triple in self.moments.windows(3).step_by(2) {
+        let resolved = |moment: &Moment| moment.residual[0] >= LATE;
+        let last = self.moments.partition_point(resolved);
+        for triple in self.moments[..last].windows(3).step_by(2) {
             let over = |from: &Moment, to: &Moment, turned: bool| {
                 let [a, b] = [from, to].map(|moment| moment.slowest.of(theory));
                 (to.time - from.time) * if turned { 2.0 * a.min(b) } else { a + b }
             };
-            let turned = [&triple[1], &triple[2]].map(|moment| moment.turned);
-            let both =
-                over(&triple[0], &triple[1], turned[0]) + over(&triple[1], &triple[2], turned[1]);
+            let turned = triple[1].turned || triple[2].turned;
+            let both = over(&triple[0], &triple[1], turned) + over(&triple[1], &triple[2], turned);
             fine += both;
-            coarse += match turned {
-                [false, false] => over(&triple[0], &triple[2], false),
-                _ => both,
+            coarse += if turned {
+                both
+            } else {
+                over(&triple[0], &triple[2], false)
             };
             let (bound, error) = match theory {
                 Theory::KernelOfTheStart => (2.0 * triple[2].time * first.slowest.current, 0.0),
