@@ -25,9 +25,10 @@ use crate::{
 
 /// Neurons drawn at random, of which a network of any width is made by copying each of them.
 ///
-/// No knot is within 1/64 of a datum, which it might meet at a width that is not large. Copies start equal and stay so, and the law of a neuron is the same at every width. So what is said
+/// Copies start equal and stay so, and the law of a neuron is the same at every width. So what is said
 /// of n → ∞ can be measured without sampling error, with these neurons in place of p_B, as the limit
-/// of quantities that are smooth in 1/n.
+/// of quantities that are smooth in 1/n. No knot is within 1/64 of a datum, which it might meet at a
+/// width that is not large.
 struct Ensemble {
     name: String,
     setting: Setting,
