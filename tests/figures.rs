@@ -46,19 +46,15 @@ fn networks() -> Vec<(String, Setting, usize, u64)> {
             }
         }
     }
-    for shift in [-3.5, -1.5, 0.5, 1.5, 2.5] {
+    for shift in [2.5, 1.0, -0.5, -2.0, -3.5] {
         let mut setting = relu("quadratic");
         setting.dataset = setting.dataset.shifted(shift).unwrap();
         networks.push((format!("figure 1, y{shift:+}, n = 4860"), setting, 4860, 0));
     }
-    let mut setting = relu("quadratic");
-    setting.bias = BiasDensity::gaussian(1.0).unwrap();
-    networks.push((
-        "figure 1, Gaussian biases, n = 4860".into(),
-        setting,
-        4860,
-        0,
-    ));
+    let mut setting = abs("quadratic");
+    setting.bias = BiasDensity::gaussian(0.5).unwrap();
+    let name = "figure 2, Gaussian biases, n = 4860".into();
+    networks.push((name, setting, 4860, 0));
     networks
 }
 

@@ -29,6 +29,17 @@ impl Limit {
         }
     }
 
+    /// From v(h), v(h/ρ) and v(h/ρ²): the last two give the limit; the error is at least what the first
+    /// two lead to expect of theirs, lest a correction that happens to vanish pass for accuracy.
+    pub fn of_three([coarse, middle, fine]: [&[f64]; 3], ratio: f64, order: f64) -> Self {
+        let before = Self::of(coarse, middle, ratio, order);
+        let limit = Self::of(middle, fine, ratio, order);
+        Self {
+            error: limit.error.max(before.error / ratio.powf(order)),
+            ..limit
+        }
+    }
+
     /// Compares the limit with a prediction that is right to `uncertainty`.
     pub fn against(
         &self,

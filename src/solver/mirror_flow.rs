@@ -209,30 +209,26 @@ impl Flow<'_> {
         let mut defect = self.model.transposed(&point, &self.gates, &force);
         self.model
             .add_transposed(base, &self.gates, &model, -1.0, &mut defect);
-        let seen = self.model.applied(base, &self.gates, &defect);
-        (defect, seen.iter().map(|v| rate * v).collect())
+        let seen = self.seen(base, &defect);
+        (defect, seen)
+    }
+
+    /// (η/m)J(∇²Φ)⁻¹v.
+    fn seen(&self, base: &Point, v: &[f64]) -> Vec<f64> {
+        let seen = self.model.applied(base, &self.gates, v);
+        seen.iter().map(|v| self.model.rate() * v).collect()
     }
 
     /// One step of length h.
     fn step(&mut self, dual: &[f64], base: &Point, spectrum: &Spectrum, h: f64) -> Trial {
         let model = self.model;
         let force: Vec<f64> = base.residual.iter().map(|r| -model.rate() * r).collect();
-        // ζ + cJᵀ[ρ] + h(Σ factor·defect)
-        let combine = |gates: &Gates, rho: &[f64], defects: &[(f64, &[f64])]| -> Vec<f64> {
+        // Jᵀρ + Σ factor·vector
+        let combine = |gates: &Gates, rho: &[f64], vectors: &[(f64, &[f64])]| -> Vec<f64> {
             let mut sum = model.transposed(base, gates, rho);
-            match defects {
-                [(one, first), (two, second)] => {
-                    for ((s, d), e) in sum.iter_mut().zip(*first).zip(*second) {
-                        *s += one * d + two * e;
-                    }
-                }
-                _ => {
-                    for (factor, defect) in defects {
-                        sum.iter_mut()
-                            .zip(*defect)
-                            .for_each(|(s, d)| *s += factor * d);
-                    }
-                }
+            for (factor, vector) in vectors {
+                let pairs = sum.iter_mut().zip(*vector);
+                pairs.for_each(|(s, v)| *s += factor * v);
             }
             sum
         };
@@ -240,6 +236,11 @@ impl Flow<'_> {
             change.iter_mut().zip(dual).for_each(|(c, z)| *c += z);
             change
         };
+        // hN'(ζ)F, of which B takes no account: Jᵀ changes with θ.
+        let velocity = model.transposed(base, &self.gates, &force);
+        let mut turn = model.turned(base, &self.gates, &force, &velocity);
+        turn.iter_mut().for_each(|v| *v *= h);
+        let turn_seen = self.seen(base, &turn);
         // h φ_k(−hB)D = h D/k! − h²Jᵀφ_{k+1}(−hK)(η/m)J(∇²Φ)⁻¹D
         let half = spectrum.apply(&force, |k| 0.5 * h * phi(0.5 * h * k)[0]);
         let second = moved(combine(&self.gates, &half, &[]));
@@ -249,37 +250,35 @@ impl Flow<'_> {
         let rho: Vec<f64> = full.iter().zip(&seen).map(|(a, b)| a + b).collect();
         let third = moved(combine(&self.gates, &rho, &[(h, &first_defect)]));
         let (second_defect, second_seen) = self.defect(dual, base, &third);
-        // Weights of φ₂, φ₃, φ₄ on a defect, as they act through Jᵀ.
-        let weigh = |[two, three, four]: [f64; 3], seen: &[f64]| {
-            spectrum.apply(seen, |k| {
-                let phi = phi(h * k);
-                -h * h * (two * phi[2] + three * phi[3] + four * phi[4])
-            })
-        };
-        let weighted = |gates: &Gates, start: &[f64], first: [f64; 3], second: [f64; 3]| {
-            let (u, v) = (weigh(first, &first_seen), weigh(second, &second_seen));
-            let rho: Vec<f64> = (0..start.len()).map(|i| start[i] + u[i] + v[i]).collect();
+        // Σ weights of hφ₂, hφ₃, hφ₄ on hN'F and on the two defects.
+        let parts = [
+            (&turn, &turn_seen),
+            (&first_defect, &first_seen),
+            (&second_defect, &second_seen),
+        ];
+        let weighted = |gates: &Gates, start: &[f64], weights: [[f64; 3]; 3]| {
+            let mut rho = start.to_vec();
+            for ((_, seen), [two, three, four]) in parts.iter().zip(weights) {
+                let through = spectrum.apply(seen, |k| {
+                    let phi = phi(h * k);
+                    -h * h * (two * phi[2] + three * phi[3] + four * phi[4])
+                });
+                rho.iter_mut().zip(through).for_each(|(r, t)| *r += t);
+            }
             let at_zero = |w: [f64; 3]| h * (w[0] / 2.0 + w[1] / 6.0 + w[2] / 24.0);
-            let defects = [
-                (at_zero(first), &first_defect[..]),
-                (at_zero(second), &second_defect),
-            ];
-            combine(gates, &rho, &defects)
+            let vectors: Vec<(f64, &[f64])> = parts
+                .iter()
+                .zip(weights)
+                .map(|((vector, _), weights)| (at_zero(weights), &vector[..]))
+                .collect();
+            combine(gates, &rho, &vectors)
         };
-        let end = moved(weighted(
-            &self.gates,
-            &full,
-            [0.0, 16.0, -48.0],
-            [0.0, -2.0, 12.0],
-        ));
-        // Against the exponential trapezoidal rule φ₂N(U₃): exact where N is linear in time.
+        // A cubic in time through hN'F and the defects; the error is what its last term adds.
+        let cubic = [[1.0, -6.0, 12.0], [0.0, 16.0, -48.0], [0.0, -2.0, 12.0]];
+        let last = [[0.0, 0.0, 12.0], [0.0, 0.0, -48.0], [0.0, 0.0, 12.0]];
+        let end = moved(weighted(&self.gates, &full, cubic));
         let nothing = vec![0.0; full.len()];
-        let error = weighted(
-            &self.gates,
-            &nothing,
-            [0.0, 16.0, -48.0],
-            [-1.0, -2.0, 12.0],
-        );
+        let error = weighted(&self.gates, &nothing, last);
         let point = self.at(&end);
         Trial {
             error: self.error(&error, base, &point),
@@ -316,7 +315,7 @@ impl Flow<'_> {
 
     /// The share of a step after which the first knot meets a datum or ceases to slide, with who.
     fn first_event(&self, base: &Point, end: &Point) -> Option<(f64, Pin)> {
-        let (model, m) = (self.model, self.model.inputs().len());
+        let model = self.model;
         let [low, high] = model.gate_ends();
         let middle = 0.5 * (low + high);
         let mut first: Option<(f64, Pin)> = None;
@@ -325,21 +324,17 @@ impl Flow<'_> {
                 first = Some((share, pin));
             }
         };
-        for (entry, &gate) in self.gates.values.iter().enumerate() {
-            let (neuron, datum) = (entry / m, entry % m);
-            let z = model.preactivation(&end.parameters, neuron, datum);
-            let side = if gate > middle { 1.0 } else { -1.0 };
+        for neuron in 0..model.width() {
             let room = ON_KINK * (1.0 + end.parameters[model.width() + neuron].abs());
-            if z * side < -room
-                && !self
-                    .gates
-                    .pins
-                    .iter()
-                    .any(|pin| pin.neuron == neuron && pin.datum == datum)
-            {
-                let start = side * model.preactivation(&base.parameters, neuron, datum);
-                let share = start.max(0.0) / (start.max(0.0) - z * side);
-                meet(share, Pin { neuron, datum });
+            for (datum, &gate) in self.gates.of(neuron).iter().enumerate() {
+                let z = model.preactivation(&end.parameters, neuron, datum);
+                let side = if gate > middle { 1.0 } else { -1.0 };
+                let pin = Pin { neuron, datum };
+                if z * side < -room && !self.gates.pins.contains(&pin) {
+                    let start = side * model.preactivation(&base.parameters, neuron, datum);
+                    let share = start.max(0.0) / (start.max(0.0) - z * side);
+                    meet(share, pin);
+                }
             }
         }
         for ((pin, before), after) in self.gates.pins.iter().zip(&base.pinned).zip(&end.pinned) {
@@ -374,8 +369,6 @@ impl Flow<'_> {
 
     /// Decides what a knot on a datum does next.
     fn turn(&mut self, point: &Point, pin: Pin, events: &mut Events) {
-        let m = self.model.inputs().len();
-        let entry = pin.neuron * m + pin.datum;
         let [low, high] = self.model.gate_ends();
         let [rest, slope] = self.model.drift(point, &self.gates, pin);
         // dz/dt with the gate of either side; the flow has the opposite sign of the gradient.
@@ -387,12 +380,12 @@ impl Flow<'_> {
         {
             self.gates.pins.remove(place);
             events.releases += 1;
-            self.gates.values[entry] = if above > 0.0 { high } else { low };
+            self.gates.set(pin, if above > 0.0 { high } else { low });
             return;
         }
-        let comes_from_below = self.gates.values[entry] == low;
+        let comes_from_below = self.gates.of(pin.neuron)[pin.datum] == low;
         if below > 0.0 && above < 0.0 {
-            self.gates.values[entry] = 0.0;
+            self.gates.set(pin, 0.0);
             let place = self
                 .gates
                 .pins
@@ -400,7 +393,8 @@ impl Flow<'_> {
             self.gates.pins.insert(place, pin);
             events.pins += 1;
         } else {
-            self.gates.values[entry] = if comes_from_below { high } else { low };
+            self.gates
+                .set(pin, if comes_from_below { high } else { low });
             events.crossings += 1;
         }
     }
@@ -458,7 +452,7 @@ pub fn train(
                 break None;
             }
             let trial = flow.step(&dual, &point, &spectrum, h);
-            let factor = (0.9 * trial.error.powf(-1.0 / 3.0)).clamp(0.2, 8.0);
+            let factor = (0.9 * trial.error.powf(-1.0 / 4.0)).clamp(0.2, 8.0);
             if trial.error > 1.0 {
                 h *= factor.min(0.9);
                 continue;

@@ -5,6 +5,8 @@
 //! datum, its *gate*, is data of its own: σ(z) is continued linearly beyond the kink, and whoever
 //! integrates decides when a gate changes.
 
+use std::ops::Range;
+
 use ndarray::Array2;
 use rayon::prelude::*;
 
@@ -49,13 +51,40 @@ pub struct Pin {
     pub datum: usize,
 }
 
-/// σ'(w_k x_i − b_k) for each neuron (rows) and datum; 0 where a pin takes its place.
+/// σ'(w_k x_i − b_k) of each neuron at the data. Neurons between the same data share a row, so that
+/// sums over neurons and data take n + m operations for each row, not nm.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gates {
-    /// n × m.
-    pub values: Vec<f64>,
+    /// The rows that have occurred (m each); 0 where a pin takes the gate's place.
+    rows: Vec<Vec<f64>>,
+    /// Which of them is each neuron's (n).
+    row: Vec<usize>,
     /// Ascending in the neuron, of which each has one knot and so at most one pin.
     pub pins: Vec<Pin>,
+}
+
+impl Gates {
+    /// σ'(w_k x_i − b_k) of neuron k (m).
+    pub fn of(&self, neuron: usize) -> &[f64] {
+        &self.rows[self.row[neuron]]
+    }
+
+    /// Changes one gate.
+    pub fn set(&mut self, Pin { neuron, datum }: Pin, gate: f64) {
+        let mut row = self.of(neuron).to_vec();
+        row[datum] = gate;
+        self.row[neuron] = place(&mut self.rows, &row);
+    }
+}
+
+/// Where a row is, or is put.
+fn place(rows: &mut Vec<Vec<f64>>, row: &[f64]) -> usize {
+    rows.iter()
+        .position(|other| other == row)
+        .unwrap_or_else(|| {
+            rows.push(row.to_vec());
+            rows.len() - 1
+        })
 }
 
 /// The network at one ζ.
@@ -81,7 +110,7 @@ impl Point {
     /// How far the parameters are from θ̂.
     pub fn displacement(&self, model: &Model) -> Displacement {
         let n = model.width;
-        let largest = |range: std::ops::Range<usize>| {
+        let largest = |range: Range<usize>| {
             let pairs = self.parameters[range.clone()]
                 .iter()
                 .zip(&model.initial[range]);
@@ -119,28 +148,6 @@ impl Displacement {
             d: self.d.max(other.d),
         }
     }
-}
-
-/// Σ over chunks of neurons of m numbers each.
-fn reduce(n: usize, m: usize, add: impl Fn(std::ops::Range<usize>, &mut [f64]) + Sync) -> Vec<f64> {
-    if n <= CHUNK {
-        let mut sum = vec![0.0; m];
-        add(0..n, &mut sum);
-        return sum;
-    }
-    let parts: Vec<Vec<f64>> = (0..n.div_ceil(CHUNK))
-        .into_par_iter()
-        .map(|chunk| {
-            let mut sum = vec![0.0; m];
-            add(chunk * CHUNK..n.min((chunk + 1) * CHUNK), &mut sum);
-            sum
-        })
-        .collect();
-    let mut total = vec![0.0; m];
-    for part in parts {
-        total.iter_mut().zip(part).for_each(|(t, p)| *t += p);
-    }
-    total
 }
 
 impl Model {
@@ -211,12 +218,19 @@ impl Model {
     pub fn gates(&self, parameters: &[f64]) -> Gates {
         let [low, high] = self.gate_ends();
         let m = self.x.len();
-        let value = |entry: usize| {
-            let z = self.preactivation(parameters, entry / m, entry % m);
-            if z < 0.0 { low } else { high }
-        };
+        let (mut rows, mut own) = (Vec::new(), vec![0.0; m]);
+        let row = (0..self.width)
+            .map(|neuron| {
+                for (datum, gate) in own.iter_mut().enumerate() {
+                    let z = self.preactivation(parameters, neuron, datum);
+                    *gate = if z < 0.0 { low } else { high };
+                }
+                place(&mut rows, &own)
+            })
+            .collect();
         Gates {
-            values: (0..self.width * m).map(value).collect(),
+            rows,
+            row,
             pins: Vec::new(),
         }
     }
@@ -259,23 +273,24 @@ impl Model {
 
     /// The network at ζ.
     pub fn at(&self, zeta: &[f64], gates: &Gates) -> Point {
-        let (n, m) = (self.width, self.x.len());
-        let (parameters, inverse_metric): (Vec<f64>, Vec<f64>) = if n <= CHUNK {
-            let zetas = zeta.iter().enumerate();
-            zetas.map(|(j, &zeta)| self.parameter(j, zeta)).unzip()
-        } else {
-            let zetas = zeta.par_iter().with_min_len(CHUNK).enumerate();
-            zetas.map(|(j, &zeta)| self.parameter(j, zeta)).unzip()
+        let n = self.width;
+        let (mut parameters, mut inverse_metric) = (vec![0.0; 3 * n + 1], vec![0.0; 3 * n + 1]);
+        let set = |(j, (zeta, (parameter, inverse))): (usize, (&f64, (&mut f64, &mut f64)))| {
+            (*parameter, *inverse) = self.parameter(j, *zeta);
         };
-        let mut residual = reduce(n, m, |neurons, sum| {
-            for k in neurons {
-                let (w, b, a) = (parameters[k], parameters[n + k], parameters[2 * n + k]);
-                let row = &gates.values[k * m..(k + 1) * m];
-                for ((sum, gate), x) in sum.iter_mut().zip(row).zip(&self.x) {
-                    *sum += a * gate * (w * x - b);
-                }
-            }
+        if n <= CHUNK {
+            let both = parameters.iter_mut().zip(&mut inverse_metric);
+            zeta.iter().zip(both).enumerate().for_each(set);
+        } else {
+            let both = parameters.par_iter_mut().zip(&mut inverse_metric);
+            let both = zeta.par_iter().zip(both).with_min_len(CHUNK);
+            both.enumerate().for_each(set);
+        }
+        let sums = self.sums(gates, |k| {
+            let a = parameters[2 * n + k];
+            [a * parameters[k], a * parameters[n + k]]
         });
+        let mut residual = self.lines(gates, &sums);
         for (r, y) in residual.iter_mut().zip(&self.y) {
             *r += parameters[3 * n] - y;
         }
@@ -295,12 +310,12 @@ impl Model {
 
     /// ż = A + s c, up to the factor −η/m, of a neuron's preactivation at a datum, s its gate there.
     pub fn drift(&self, point: &Point, gates: &Gates, pin: Pin) -> [f64; 2] {
-        let (n, m) = (self.width, self.x.len());
+        let n = self.width;
         let Pin { neuron: k, datum } = pin;
         let (x, a) = (self.x[datum], point.parameters[2 * n + k]);
         let [w, b] = [point.inverse_metric[k], point.inverse_metric[n + k]];
         let mut rest = 0.0;
-        for (i, gate) in gates.values[k * m..(k + 1) * m].iter().enumerate() {
+        for (i, gate) in gates.of(k).iter().enumerate() {
             if i != datum {
                 rest += point.residual[i] * gate * (w * x * self.x[i] + b);
             }
@@ -330,19 +345,15 @@ impl Model {
         factor: f64,
         product: &mut [f64],
     ) {
-        let (n, m) = (self.width, self.x.len());
+        let n = self.width;
         let theta = &point.parameters;
         let rho: Vec<f64> = rho.iter().map(|rho| factor * rho).collect();
+        let moments = self.moments(gates, &rho);
         let (ws, rest) = product.split_at_mut(n);
         let (bs, rest) = rest.split_at_mut(n);
         let (outputs, last) = rest.split_at_mut(n);
         let neuron = |(k, ((w, b), a)): (usize, ((&mut f64, &mut f64), &mut f64))| {
-            let (mut zeroth, mut first) = (0.0, 0.0);
-            let row = &gates.values[k * m..(k + 1) * m];
-            for ((gate, x), rho) in row.iter().zip(&self.x).zip(&rho) {
-                zeroth += rho * gate;
-                first += rho * gate * x;
-            }
+            let [zeroth, first] = moments[gates.row[k]];
             *w += theta[2 * n + k] * first;
             *b -= theta[2 * n + k] * zeroth;
             *a += theta[k] * first - theta[n + k] * zeroth;
@@ -363,21 +374,91 @@ impl Model {
         }
     }
 
+    /// The derivative of Jᵀρ along ζ̇ = v, ρ fixed (3n + 1).
+    pub fn turned(&self, point: &Point, gates: &Gates, rho: &[f64], v: &[f64]) -> Vec<f64> {
+        let n = self.width;
+        let moments = self.moments(gates, rho);
+        let mut turned = vec![0.0; 3 * n + 1];
+        let mut add = |k: usize, [zeroth, first]: [f64; 2]| {
+            let [dw, db, da] = [k, n + k, 2 * n + k].map(|j| point.inverse_metric[j] * v[j]);
+            turned[k] += da * first;
+            turned[n + k] -= da * zeroth;
+            turned[2 * n + k] += dw * first - db * zeroth;
+        };
+        for k in 0..n {
+            add(k, moments[gates.row[k]]);
+        }
+        for (pin, gate) in gates.pins.iter().zip(&point.pinned) {
+            let zeroth = rho[pin.datum] * gate;
+            add(pin.neuron, [zeroth, zeroth * self.x[pin.datum]]);
+        }
+        turned
+    }
+
+    /// (Σ_i ρ_i s_i, Σ_i ρ_i s_i x_i) of each row s of gates.
+    fn moments(&self, gates: &Gates, rho: &[f64]) -> Vec<[f64; 2]> {
+        let moments = gates.rows.iter().map(|row| {
+            let (mut zeroth, mut first) = (0.0, 0.0);
+            for ((gate, x), rho) in row.iter().zip(&self.x).zip(rho) {
+                zeroth += rho * gate;
+                first += rho * gate * x;
+            }
+            [zeroth, first]
+        });
+        moments.collect()
+    }
+
+    /// For each row of gates the sum over its neurons.
+    fn sums<const N: usize>(
+        &self,
+        gates: &Gates,
+        of: impl Fn(usize) -> [f64; N] + Sync,
+    ) -> Vec<[f64; N]> {
+        let sum_of = |neurons: Range<usize>| {
+            let mut sums = vec![[0.0; N]; gates.rows.len()];
+            for k in neurons {
+                let sum = &mut sums[gates.row[k]];
+                sum.iter_mut().zip(of(k)).for_each(|(s, v)| *s += v);
+            }
+            sums
+        };
+        let n = self.width;
+        if n <= CHUNK {
+            return sum_of(0..n);
+        }
+        let chunks = (0..n.div_ceil(CHUNK)).into_par_iter();
+        let parts: Vec<_> = chunks
+            .map(|chunk| sum_of(chunk * CHUNK..n.min((chunk + 1) * CHUNK)))
+            .collect();
+        let mut total = vec![[0.0; N]; gates.rows.len()];
+        for part in parts {
+            let pairs = total.iter_mut().flatten().zip(part.iter().flatten());
+            pairs.for_each(|(t, p)| *t += p);
+        }
+        total
+    }
+
+    /// Σ over rows s of s_i (slope x_i − offset) at each datum (m).
+    fn lines(&self, gates: &Gates, sums: &[[f64; 2]]) -> Vec<f64> {
+        let mut values = vec![0.0; self.x.len()];
+        for (row, [slope, offset]) in gates.rows.iter().zip(sums) {
+            for ((value, gate), x) in values.iter_mut().zip(row).zip(&self.x) {
+                *value += gate * (slope * x - offset);
+            }
+        }
+        values
+    }
+
     /// J (∇²Φ)⁻¹ v (m): how f(x_i) changes with ζ.
     pub fn applied(&self, point: &Point, gates: &Gates, v: &[f64]) -> Vec<f64> {
-        let (n, m) = (self.width, self.x.len());
+        let n = self.width;
         let (theta, inverse) = (&point.parameters, &point.inverse_metric);
-        let mut product = reduce(n, m, |neurons, sum| {
-            for k in neurons {
-                let a = theta[2 * n + k];
-                let [dw, db, da] = [k, n + k, 2 * n + k].map(|j| inverse[j] * v[j]);
-                let (slope, offset) = (a * dw + da * theta[k], a * db + da * theta[n + k]);
-                let row = &gates.values[k * m..(k + 1) * m];
-                for ((sum, gate), x) in sum.iter_mut().zip(row).zip(&self.x) {
-                    *sum += gate * (slope * x - offset);
-                }
-            }
+        let sums = self.sums(gates, |k| {
+            let a = theta[2 * n + k];
+            let [dw, db, da] = [k, n + k, 2 * n + k].map(|j| inverse[j] * v[j]);
+            [a * dw + da * theta[k], a * db + da * theta[n + k]]
         });
+        let mut product = self.lines(gates, &sums);
         for (pin, gate) in gates.pins.iter().zip(&point.pinned) {
             let (k, x) = (pin.neuron, self.x[pin.datum]);
             let [dw, db] = [k, n + k].map(|j| inverse[j] * v[j]);
@@ -392,34 +473,36 @@ impl Model {
     pub fn kernel(&self, point: &Point, gates: &Gates) -> Array2<f64> {
         let (n, m) = (self.width, self.x.len());
         let (theta, inverse) = (&point.parameters, &point.inverse_metric);
-        let pairs = reduce(n, m * m, |neurons, sum| {
-            for k in neurons {
-                let row = &gates.values[k * m..(k + 1) * m];
-                let mut own = None;
-                if let Ok(place) = gates.pins.binary_search_by_key(&k, |pin| pin.neuron) {
-                    own = Some((gates.pins[place].datum, point.pinned[place]));
-                }
-                let a = theta[2 * n + k];
-                let [w, b, c] = [
-                    a * a * inverse[k],
-                    a * a * inverse[n + k],
-                    inverse[2 * n + k],
-                ];
-                for i in 0..m {
-                    let pinned = own.filter(|own| own.0 == i).map(|own| own.1);
-                    let (xi, zi) = (self.x[i], row[i] * (theta[k] * self.x[i] - theta[n + k]));
-                    let gate = pinned.unwrap_or(row[i]);
-                    for j in 0..=i {
-                        let other = own.filter(|own| own.0 == j).map_or(row[j], |own| own.1);
-                        let zj = row[j] * (theta[k] * self.x[j] - theta[n + k]);
-                        sum[i * m + j] += gate * other * (w * xi * self.x[j] + b) + c * zi * zj;
-                    }
+        let sums = self.sums(gates, |k| {
+            let (w, b, squared) = (theta[k], theta[n + k], theta[2 * n + k].powi(2));
+            let output = inverse[2 * n + k];
+            let first = squared * inverse[k] + output * w * w;
+            [
+                first,
+                output * w * b,
+                squared * inverse[n + k] + output * b * b,
+            ]
+        });
+        let mut kernel = Array2::from_elem((m, m), inverse[3 * n]);
+        for (row, [second, first, zeroth]) in gates.rows.iter().zip(sums) {
+            for (i, (si, xi)) in row.iter().zip(&self.x).enumerate() {
+                for (j, (sj, xj)) in row.iter().zip(&self.x).enumerate() {
+                    kernel[[i, j]] += si * sj * (second * (xi * xj) - first * (xi + xj) + zeroth);
                 }
             }
-        });
-        Array2::from_shape_fn((m, m), |(i, j)| {
-            self.rate() * (pairs[i.max(j) * m + i.min(j)] + inverse[3 * n])
-        })
+        }
+        for (pin, gate) in gates.pins.iter().zip(&point.pinned) {
+            let (k, i) = (pin.neuron, pin.datum);
+            let scale = gate * theta[2 * n + k].powi(2);
+            let along = |j: usize| inverse[k] * self.x[i] * self.x[j] + inverse[n + k];
+            for (j, other) in gates.of(k).iter().enumerate() {
+                kernel[[i, j]] += scale * other * along(j);
+                kernel[[j, i]] += scale * other * along(j);
+            }
+            kernel[[i, i]] += scale * gate * along(i);
+        }
+        kernel *= self.rate();
+        kernel
     }
 
     /// The network with parameters θ.

@@ -277,7 +277,8 @@ fn limits(ensemble: &Ensemble, runs: &[Displacements], path: &LimitPath) -> Vec<
     let name = &ensemble.name;
     let order = ensemble.order();
     let limit = |of: &dyn Fn(&Displacements) -> Vec<f64>| {
-        Limit::of(&of(&runs[1]), &of(&runs[2]), 2.0, order)
+        let [coarse, middle, fine] = [0, 1, 2].map(|i| of(&runs[i]));
+        Limit::of_three([&coarse, &middle, &fine], 2.0, order)
     };
     // The flows' own errors: those of their steps, each at most the tolerance of the largest.
     let solver = |values: &[f64]| 100.0 * TOLERANCE * largest(values.iter().copied());

@@ -283,8 +283,8 @@ pub(super) fn describe(data: &str, setting: &Setting) -> String {
         Scaling::Unscaled => "unscaled",
     };
     format!(
-        "{data}, {:?}, {scaling} {}",
-        setting.activation, setting.potential
+        "{data}, {:?}, {scaling} {}, {}",
+        setting.activation, setting.potential, setting.bias
     )
 }
 
@@ -293,7 +293,16 @@ fn times(dataset: &Dataset, factor: f64) -> Result<Dataset> {
     dataset.with_values(dataset.y().iter().map(|y| y * factor).collect())
 }
 
-/// Random problems of either activation under these potentials, values up to 1/16.
+/// Densities of random problems: even and not, with and without a bounded support.
+const DENSITIES: [&str; 5] = [
+    "uniform:1",
+    "uniform:1.5",
+    "triangular:1.5",
+    "triangular:1.5,0.5",
+    "gaussian:1",
+];
+
+/// Random problems of either activation and any density under these potentials, values up to 1/16.
 pub(super) fn random_settings(
     context: &Context,
     block: u64,
@@ -308,7 +317,11 @@ pub(super) fn random_settings(
         let activation = [Activation::Relu, Activation::Abs][draw(2)];
         let potential = potentials[draw(potentials.len())];
         let dataset = times(&spread_dataset(&mut draw)?, 0.0625)?;
-        let setting = setting(dataset, activation, potential, scaling)?;
+        let bias = DENSITIES[draw(DENSITIES.len())].parse()?;
+        let setting = Setting {
+            bias,
+            ..setting(dataset, activation, potential, scaling)?
+        };
         settings.push((
             describe(&format!("random data set {number}"), &setting),
             setting,
