@@ -185,6 +185,34 @@ fn the_tolerance_bounds_the_error() {
     assert!(errors[2] < 0.1 * errors[0], "{errors:?}");
 }
 
+/// Where the field is smooth the error of the end falls with the fourth power of the number of steps.
+#[test]
+fn the_order_of_convergence_is_four() {
+    let setting = figure(Activation::Abs, "power:4,1", Scaling::Scaled);
+    let initial = sample(&setting, 180, 0);
+    let at = |tolerance| {
+        let options = Options {
+            trained: Trained::OutputLayer,
+            tolerance,
+            horizon: 100.0,
+            ..Options::default()
+        };
+        flow(&setting, &initial, &options)
+    };
+    let best = at(1e-9);
+    let [coarse, fine] = [1e-4, 1e-6].map(|tolerance| {
+        let run = at(tolerance);
+        let error = apart(&setting, &run.network, &best.network);
+        (run.steps as f64, error)
+    });
+    let order = (coarse.1 / fine.1).ln() / (fine.0 / coarse.0).ln();
+    println!("{coarse:?} {fine:?} order {order}");
+    assert!(
+        (order - 4.0).abs() < 0.5,
+        "{coarse:?} {fine:?} order {order}"
+    );
+}
+
 /// Another program's iteration in float64 ends 5.2e-7 away, of which its finite steps and the loss
 /// at which it stopped are the cause: less than 1e-6 is what it was stopped at, in the residual.
 #[test]
