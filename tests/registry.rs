@@ -17,6 +17,7 @@ fn every_claim_has_its_proof_and_its_tests_and_every_proof_its_claim() {
         include_str!("minimizers.rs"),
         include_str!("fluctuation.rs"),
         include_str!("dynamics.rs"),
+        include_str!("regime.rs"),
     ]
     .concat();
     let modules: BTreeSet<String> = tests

@@ -4,6 +4,7 @@ pub mod agreement;
 pub mod dynamics;
 pub mod fluctuation_law;
 pub mod minimizer;
+pub mod regime;
 pub mod representation_cost;
 mod sample;
 
@@ -68,5 +69,6 @@ pub fn registry() -> &'static [Claim] {
         dynamics::loss_decay::CLAIM,
         dynamics::output_layer::CLAIM,
         dynamics::descent::CLAIM,
+        regime::CLAIM,
     ]
 }

@@ -157,24 +157,8 @@ impl Theory {
 
     /// The penalty as a cone program in α = h''/(2p_B).
     fn program(self, setting: &Setting) -> Result<impl Fn(&[(f64, f64)]) -> Program> {
-        let penalty = Penalty::Potential(self.penalty(setting)?);
-        let affine = Affine {
-            slopes: None,
-            offset: (self == OffsetFree).then_some(0.0),
-        };
-        Ok(move |cells: &[(f64, f64)]| Program {
-            penalty,
-            atoms: cells
-                .iter()
-                .map(|&(knot, mass)| Atom {
-                    knot,
-                    sheet: Sheet::Both,
-                    penalty: mass,
-                    generated: mass,
-                })
-                .collect(),
-            affine,
-        })
+        let offset = (self == OffsetFree).then_some(0.0);
+        Ok(stated(self.penalty(setting)?, offset))
     }
 
     /// The penalty in exact arithmetic, where it is quadratic and B uniform.
@@ -189,6 +173,33 @@ impl Theory {
             cost.offset_weight = BigRational::from_integer(0.into());
         }
         Ok(cost)
+    }
+}
+
+/// ∫φ(h''/(2p_B)) p_B over F_Abs as a cone program in α = h''/(2p_B), φ quadratic or a power.
+pub(in crate::claims) fn program(potential: Potential) -> impl Fn(&[(f64, f64)]) -> Program {
+    stated(potential, None)
+}
+
+/// The same, 2h(0) = ∫h''|x| dx replaced where an offset's weight is given.
+fn stated(potential: Potential, offset: Option<f64>) -> impl Fn(&[(f64, f64)]) -> Program {
+    let penalty = Penalty::Potential(potential);
+    let affine = Affine {
+        slopes: None,
+        offset,
+    };
+    move |cells: &[(f64, f64)]| Program {
+        penalty,
+        atoms: cells
+            .iter()
+            .map(|&(knot, mass)| Atom {
+                knot,
+                sheet: Sheet::Both,
+                penalty: mass,
+                generated: mass,
+            })
+            .collect(),
+        affine,
     }
 }
 

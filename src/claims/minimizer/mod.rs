@@ -168,7 +168,7 @@ fn between(data: &Dataset) -> Vec<f64> {
 }
 
 /// Uniform on [−1, 1], or triangular on [−1.25, 1.25].
-fn random_density(rng: &mut ChaCha8Rng) -> Result<BiasDensity> {
+pub(super) fn random_density(rng: &mut ChaCha8Rng) -> Result<BiasDensity> {
     match rng.next_u32() % 2 {
         0 => BiasDensity::uniform(1.0),
         _ => BiasDensity::triangular(1.25, 0.0),
