@@ -28,6 +28,24 @@ fn every_claim_has_its_proof_and_its_tests_and_every_proof_its_claim() {
     assert_eq!(modules, claims.iter().map(|id| (*id).to_owned()).collect());
 }
 
+/// Each sentence of the abstract has a claim of that name, and each claim a sentence.
+#[test]
+fn the_abstract_names_every_claim() {
+    let (_, rest) = include_str!("../proofs.md")
+        .split_once("## The abstract, sentence by sentence")
+        .expect("the section");
+    let section = rest.split("\n## ").next().unwrap_or_default();
+    let rows = section.lines().filter(|line| line.starts_with("| \""));
+    let mut named = BTreeSet::new();
+    for row in rows {
+        let ids: Vec<&str> = row.split('`').skip(1).step_by(2).collect();
+        assert!(!ids.is_empty(), "{row}");
+        named.extend(ids);
+    }
+    let claims: BTreeSet<&str> = claims::registry().iter().map(|claim| claim.id).collect();
+    assert_eq!(named, claims);
+}
+
 #[test]
 fn every_claim_has_twins_with_names_of_their_own() {
     for claim in claims::registry() {

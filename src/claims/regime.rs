@@ -31,7 +31,7 @@ pub const CLAIM: Claim = Claim {
     statement: "For |·| and a scaled potential the learned function depends linearly on the data \
                 only where φ is quadratic; elsewhere it minimises no RKHS norm, nor an increasing \
                 function of one.",
-    source: "abstract: a rich class of biases, which generally cannot be captured by an RKHS norm; proofs.md, `non-rkhs`",
+    source: "proofs.md, `non-rkhs`",
     controls: &[
         Control {
             id: "linear",
