@@ -206,7 +206,6 @@ fn the_order_of_convergence_is_four() {
         (run.steps as f64, error)
     });
     let order = (coarse.1 / fine.1).ln() / (fine.0 / coarse.0).ln();
-    println!("{coarse:?} {fine:?} order {order}");
     assert!(
         (order - 4.0).abs() < 0.5,
         "{coarse:?} {fine:?} order {order}"

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::{
     Claim, Context, Control, Findings,
+    dynamics::{describe, setting},
     minimizer::{self, random_dataset, random_density},
 };
 use crate::{
@@ -16,9 +17,7 @@ use crate::{
         fluctuation,
         statistics::{self, Alternative},
     },
-    setting::{
-        Activation, BiasDensity, Dataset, Family, Network, OutputInit, Potential, Scaling, Setting,
-    },
+    setting::{Activation, Dataset, Family, Network, OutputInit, Potential, Scaling, Setting},
     solver::{
         bregman_projection,
         infinite_width::{self, Solution},
@@ -222,17 +221,8 @@ fn check(context: &Context) -> Result<Findings> {
 fn measure(context: &Context) -> Result<Measurement> {
     let mut splits = Vec::new();
     for (potential, scaling) in POTENTIALS {
-        let setting = Setting {
-            dataset: Dataset::figure2(),
-            activation: Activation::Abs,
-            bias: BiasDensity::uniform(1.0)?,
-            potential: potential.parse()?,
-            scaling,
-        };
-        let name = match scaling {
-            Scaling::Scaled => format!("figure 2, scaled {potential}"),
-            Scaling::Unscaled => format!("figure 2, unscaled {potential}"),
-        };
+        let setting = setting(Dataset::figure2(), Activation::Abs, potential, scaling)?;
+        let name = describe("figure 2", &setting);
         let y = setting.dataset.y();
         let first = [y[0], y[1], 0.0, 0.0];
         splits.push(Split::new(name, &setting, &first)?);
@@ -247,7 +237,6 @@ fn measure(context: &Context) -> Result<Measurement> {
             if rng.next_u32() % 2 == 0 { size } else { -size }
         });
         let first: Vec<f64> = eighths.collect();
-        let name = format!("random data set {number}, {potential}, {bias} B");
         let setting = Setting {
             dataset,
             activation: Activation::Abs,
@@ -255,6 +244,7 @@ fn measure(context: &Context) -> Result<Measurement> {
             potential: potential.parse()?,
             scaling,
         };
+        let name = describe(&format!("random data set {number}"), &setting);
         splits.push(Split::new(name, &setting, &first)?);
     }
     let refined = splits[..STATED].par_iter().map(|split| {

@@ -52,7 +52,7 @@ pub struct Pin {
 }
 
 /// σ'(w_k x_i − b_k) of each neuron at the data. Neurons between the same data share a row, so that
-/// sums over neurons and data take n + m operations for each row, not nm.
+/// sums over neurons and data take n operations and m for each row, not nm.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gates {
     /// The rows that have occurred (m each); 0 where a pin takes the gate's place.
