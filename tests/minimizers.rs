@@ -138,3 +138,63 @@ mod curvature_shape {
         }
     }
 }
+
+mod random_output {
+    use super::verdict;
+    use mirrorflow::{
+        claims::{Context, random_output::CLAIM},
+        setting::{Activation, BiasDensity, Dataset, Network, OutputInit, Scaling, Setting},
+        solver::bregman_projection,
+    };
+
+    #[test]
+    fn the_theory_holds_and_each_twin_is_rejected() {
+        verdict::record(&CLAIM);
+    }
+
+    /// The networks of each of three settings reject each twin.
+    #[test]
+    fn each_twin_is_rejected_by_networks() {
+        let findings = (CLAIM.check)(&Context { seed: 1, effort: 1 }).unwrap();
+        for twin in &findings.controls {
+            let tests = twin.iter().filter(|one| one.what.contains("χ²"));
+            assert_eq!(tests.filter(|one| !one.passed).count(), 3);
+        }
+    }
+
+    /// A projection from random output is the one from zero output of what is left to be explained.
+    #[test]
+    fn the_initial_function_is_added_back() {
+        let bias = BiasDensity::uniform(1.0).unwrap();
+        let setting = Setting {
+            dataset: Dataset::figure2(),
+            activation: Activation::Abs,
+            bias,
+            potential: "power:3,1".parse().unwrap(),
+            scaling: Scaling::Scaled,
+        };
+        let output = "random:0.5,0.25".parse().unwrap();
+        let start = Network::sample(&bias, output, 500, 3);
+        let zero = Network::sample(&bias, OutputInit::Zero, 500, 3);
+        let at = |network: &Network, x: f64| network.output(Activation::Abs, x);
+        let data = &setting.dataset;
+        let left = data
+            .x()
+            .iter()
+            .zip(data.y())
+            .map(|(&x, y)| y - at(&start, x));
+        let target = Setting {
+            dataset: data.with_values(left.collect()).unwrap(),
+            ..setting.clone()
+        };
+        let trained = bregman_projection::project(&setting, &start)
+            .unwrap()
+            .network;
+        let answer = bregman_projection::project(&target, &zero).unwrap().network;
+        for k in -12..=12 {
+            let x = f64::from(k) / 8.0;
+            let sum = at(&start, x) + at(&answer, x);
+            assert!((at(&trained, x) - sum).abs() < 1e-10, "x = {x}");
+        }
+    }
+}

@@ -4,6 +4,7 @@ pub mod agreement;
 pub mod dynamics;
 pub mod fluctuation_law;
 pub mod minimizer;
+pub mod random_output;
 pub mod regime;
 pub mod representation_cost;
 mod sample;
@@ -69,6 +70,9 @@ pub fn registry() -> &'static [Claim] {
         dynamics::loss_decay::CLAIM,
         dynamics::output_layer::CLAIM,
         dynamics::descent::CLAIM,
-        regime::CLAIM,
+        random_output::CLAIM,
+        regime::not_kernel::CLAIM,
+        regime::non_rkhs::CLAIM,
+        regime::takeaway::CLAIM,
     ]
 }

@@ -14,6 +14,7 @@ use crate::{
     setting::{Activation, BiasDensity, Dataset, Family, Potential, Setting},
 };
 use gauss_quad::GaussLegendre;
+use ndarray::Array2;
 use std::num::NonZeroUsize;
 
 /// Gaussian tails end where the density leaves the range of double precision.
@@ -372,6 +373,62 @@ impl Solution {
             });
         }
         sum
+    }
+
+    /// E\[g(α) F Fᵀ\] (m × m, one row for each point of the basis) with the nodes of `knots`. With
+    /// g = 1/φ'' it is the mirror kernel of the output weights at the minimiser.
+    pub fn kernel(&self, knots: &Knots, g: impl Fn(f64) -> f64) -> Array2<f64> {
+        let (x, m) = (self.basis.x(), self.basis.len());
+        let mut kernel = Array2::zeros((m, m));
+        for piece in knots.pieces() {
+            let ends: Vec<[f64; 2]> = x
+                .iter()
+                .map(|&x| [piece.left, piece.right].map(|c| piece.sheet.feature(x, c)))
+                .collect();
+            let (mut ll, mut lr, mut rr) = (0.0, 0.0, 0.0);
+            knots.for_each(piece, self.dual_at_ends(piece), |t, weight, alpha, _| {
+                let weight = weight * g(alpha);
+                ll += weight * (1.0 - t) * (1.0 - t);
+                lr += weight * t * (1.0 - t);
+                rr += weight * t * t;
+            });
+            for (i, [li, ri]) in ends.iter().enumerate() {
+                for (j, [lj, rj]) in ends.iter().enumerate() {
+                    kernel[[i, j]] += li * lj * ll + (li * rj + ri * lj) * lr + ri * rj * rr;
+                }
+            }
+        }
+        kernel
+    }
+
+    /// P(|λᵀF| ≤ level) over the initial neurons.
+    pub fn dual_within(&self, level: f64) -> f64 {
+        let below = |b: f64| self.setting.bias.distribution(b);
+        let mass = |sheet: Sheet, from: f64, to: f64| {
+            let [plus, minus] = [below(to) - below(from), below(-from) - below(-to)];
+            match sheet {
+                Sheet::Plus => 0.5 * plus,
+                Sheet::Minus => 0.5 * minus,
+                Sheet::Both => 0.5 * (plus + minus),
+            }
+        };
+        let masses = self.knots.pieces.iter().map(|piece| {
+            let [left, right] = self.dual_at_ends(piece);
+            let (rise, length) = (right - left, piece.right - piece.left);
+            // Where u = ∓level.
+            let [from, to] = if rise == 0.0 {
+                [0.0, f64::from(u8::from(left.abs() <= level))]
+            } else {
+                [-level, level].map(|u| ((u - left) / rise).clamp(0.0, 1.0))
+            };
+            let (from, to) = (from.min(to), from.max(to));
+            mass(
+                piece.sheet,
+                piece.left + from * length,
+                piece.left + to * length,
+            )
+        });
+        masses.sum()
     }
 
     /// E φ(α), φ the limit's penalty (unscaled: ½φ''(0)α²).

@@ -18,7 +18,7 @@ use crate::{
         Activation, BiasDensity, Dataset, Family, Network, OutputInit, Potential, Scaling, Setting,
     },
     solver::{
-        mirror_flow::{self, Options, Run, Status},
+        mirror_flow::{self, Options, Run, State, Status},
         model::Trained,
     },
 };
@@ -29,12 +29,12 @@ use crate::{
 /// of n → ∞ can be measured without sampling error, with these neurons in place of p_B, as the limit
 /// of quantities that are smooth in 1/n. No knot is within 1/64 of a datum, which it might meet at a
 /// width that is not large.
-struct Ensemble {
-    name: String,
-    setting: Setting,
+pub(super) struct Ensemble {
+    pub(super) name: String,
+    pub(super) setting: Setting,
     /// a holds A, the output weights of width n times √n; where it is not 0 every other neuron is
     /// the one before it with −A, so that f(x, θ̂) = d.
-    base: Network,
+    pub(super) base: Network,
 }
 
 /// Least distance of a knot from a datum.
@@ -44,10 +44,16 @@ const MARGIN: f64 = 1.0 / 64.0;
 const OUTPUT: f64 = 1.0 / 16.0;
 
 /// Tolerance of the flow where its error must not be seen.
-const TOLERANCE: f64 = 1e-7;
+pub(super) const TOLERANCE: f64 = 1e-7;
 
 impl Ensemble {
-    fn new(name: String, setting: Setting, neurons: usize, seed: u64, output: OutputInit) -> Self {
+    pub(super) fn new(
+        name: String,
+        setting: Setting,
+        neurons: usize,
+        seed: u64,
+        output: OutputInit,
+    ) -> Self {
         let mut base = Network::sample(&setting.bias, output, neurons, seed);
         for k in 0..neurons {
             let knot = base.w[k] * base.b[k];
@@ -77,17 +83,17 @@ impl Ensemble {
     }
 
     /// The number of different neurons.
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.base.width()
     }
 
-    fn is_random(&self) -> bool {
+    pub(super) fn is_random(&self) -> bool {
         self.base.a.iter().any(|&a| a != 0.0)
     }
 
     /// The order in 1/n in which limits are approached: 1, but for forces u = O(n^(−1/2)) under a scaled
     /// potential with the correction c|z|^q, which make (φ*)'(u) err by |u|^(q−2) relative.
-    fn order(&self) -> f64 {
+    pub(super) fn order(&self) -> f64 {
         match (
             self.setting.scaling,
             self.setting.potential.leading_correction(),
@@ -98,7 +104,7 @@ impl Ensemble {
     }
 
     /// The initial network with each neuron this many times; copies of one lie `len` apart.
-    fn network(&self, copies: usize) -> Network {
+    pub(super) fn network(&self, copies: usize) -> Network {
         let width = copies * self.len();
         let repeat = |layer: &Array1<f64>| -> Array1<f64> {
             (0..width).map(|k| layer[k % self.len()]).collect()
@@ -112,7 +118,7 @@ impl Ensemble {
     }
 
     /// F (one row a neuron, one column a datum).
-    fn features(&self) -> Array2<f64> {
+    pub(super) fn features(&self) -> Array2<f64> {
         let (x, base) = (self.setting.dataset.x(), &self.base);
         Array2::from_shape_fn((self.len(), x.len()), |(k, i)| {
             self.setting.activation.value(base.w[k] * x[i] - base.b[k])
@@ -120,7 +126,7 @@ impl Ensemble {
     }
 
     /// s, the derivatives of σ at the data, laid out as F.
-    fn gates(&self) -> Array2<f64> {
+    pub(super) fn gates(&self) -> Array2<f64> {
         let (x, base) = (self.setting.dataset.x(), &self.base);
         Array2::from_shape_fn((self.len(), x.len()), |(k, i)| {
             slope(self.setting.activation, base.w[k] * x[i] - base.b[k])
@@ -128,27 +134,37 @@ impl Ensemble {
     }
 
     /// Trains the network of that many copies: (ζ at the end, the run).
-    fn train(&self, copies: usize, trained: Trained) -> Result<(Vec<f64>, Run)> {
+    pub(super) fn train(&self, copies: usize, trained: Trained) -> Result<(Vec<f64>, Run)> {
+        let mut dual = Vec::new();
+        let run = self.observe(copies, trained, &mut |state| {
+            dual.clear();
+            dual.extend_from_slice(state.dual);
+        })?;
+        Ok((dual, run))
+    }
+
+    /// Trains the network of that many copies, looking at every step.
+    pub(super) fn observe(
+        &self,
+        copies: usize,
+        trained: Trained,
+        observe: &mut dyn FnMut(&State<'_>),
+    ) -> Result<Run> {
         let options = Options {
             trained,
             tolerance: TOLERANCE,
             ..Options::default()
         };
-        let mut dual = Vec::new();
-        let initial = self.network(copies);
-        let run = mirror_flow::train(&self.setting, &initial, &options, &mut |state| {
-            dual.clear();
-            dual.extend_from_slice(state.dual);
-        })?;
+        let run = mirror_flow::train(&self.setting, &self.network(copies), &options, observe)?;
         converged(&run)?;
-        Ok((dual, run))
+        Ok(run)
     }
 
     /// The limit of the flow as the copies multiply: the model linear in a, with the limit's φ.
     ///
     /// Where φ is quadratic a step of the flow is exact however long, so the path is sampled at times
     /// in geometric progression instead.
-    fn limit(&self) -> Result<LimitPath> {
+    pub(super) fn limit(&self) -> Result<LimitPath> {
         let mut setting = self.setting.clone();
         setting.potential = self.setting.limit_potential();
         setting.scaling = Scaling::Scaled;
@@ -195,18 +211,18 @@ impl Ensemble {
 }
 
 /// λ(t) and α(t) = (φ*)'(λᵀF) of the linear limit, from step to step.
-struct LimitPath {
-    potential: Potential,
+pub(super) struct LimitPath {
+    pub(super) potential: Potential,
     /// α of each neuron.
-    alphas: Vec<Array1<f64>>,
+    pub(super) alphas: Vec<Array1<f64>>,
     /// λ, in the order of the inputs.
-    multipliers: Vec<Array1<f64>>,
+    pub(super) multipliers: Vec<Array1<f64>>,
 }
 
 impl LimitPath {
     /// ∫ α_k v_kᵀdλ for each neuron k, with the error of the trapezoidal rule: the difference that every
     /// other step makes.
-    fn integral(&self, v: &Array2<f64>) -> (Array1<f64>, f64) {
+    pub(super) fn integral(&self, v: &Array2<f64>) -> (Array1<f64>, f64) {
         let sum = |stride: usize| {
             let last = self.alphas.len() - 1;
             let mut places: Vec<usize> = (0..last).step_by(stride).collect();
@@ -227,21 +243,21 @@ impl LimitPath {
     }
 
     /// λ(∞).
-    fn end(&self) -> (&Array1<f64>, &Array1<f64>) {
+    pub(super) fn end(&self) -> (&Array1<f64>, &Array1<f64>) {
         let last = self.alphas.len() - 1;
         (&self.alphas[last], &self.multipliers[last])
     }
 }
 
 /// σ'(z), z ≠ 0.
-fn slope(activation: Activation, z: f64) -> f64 {
+pub(super) fn slope(activation: Activation, z: f64) -> f64 {
     match activation {
         Activation::Relu => f64::from(z > 0.0),
         Activation::Abs => z.signum(),
     }
 }
 
-fn converged(run: &Run) -> Result<()> {
+pub(super) fn converged(run: &Run) -> Result<()> {
     if run.status == Status::Converged {
         return Ok(());
     }
@@ -289,7 +305,7 @@ pub(super) fn describe(data: &str, setting: &Setting) -> String {
 }
 
 /// Data multiplied in their values.
-fn times(dataset: &Dataset, factor: f64) -> Result<Dataset> {
+pub(super) fn times(dataset: &Dataset, factor: f64) -> Result<Dataset> {
     dataset.with_values(dataset.y().iter().map(|y| y * factor).collect())
 }
 

@@ -161,7 +161,7 @@ pub(super) fn random_dataset(rng: &mut ChaCha8Rng, half_width: f64) -> Result<Da
 }
 
 /// The middles between neighbouring data, and a point on either side of all.
-fn between(data: &Dataset) -> Vec<f64> {
+pub(super) fn between(data: &Dataset) -> Vec<f64> {
     let edge = 1.25 * data.largest_input();
     let middles = data.x().windows(2).map(|x| (x[0] + x[1]) / 2.0);
     middles.chain([-edge, edge]).collect()

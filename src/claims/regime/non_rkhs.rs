@@ -1,16 +1,16 @@
-//! What sets scaled potentials apart: no RKHS norm describes them.
+//! `non-rkhs`: no RKHS norm has the minimisers that scaled potentials lead to.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::{
-    Claim, Context, Control, Findings,
-    dynamics::{describe, setting},
-    minimizer::{self, random_dataset, random_density},
-};
 use crate::{
     Result,
+    claims::{
+        Claim, Context, Control, Findings,
+        dynamics::{describe, setting},
+        minimizer::{self, random_dataset, random_density},
+    },
     evidence::{
         Evidence, Kind, certificate,
         conic::{self, Refinement},
