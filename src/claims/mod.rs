@@ -74,5 +74,8 @@ pub fn registry() -> &'static [Claim] {
         regime::not_kernel::CLAIM,
         regime::non_rkhs::CLAIM,
         regime::takeaway::CLAIM,
+        minimizer::relu_scaled::CLAIM,
+        minimizer::uneven::CLAIM,
+        dynamics::uncentred::CLAIM,
     ]
 }

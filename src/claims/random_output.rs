@@ -234,14 +234,8 @@ impl Agreement {
             .potential
             .leading_correction()
             .ok_or_else(|| not_converged("the expansion of a quadratic potential"))?;
-        let gradient = Ensemble {
-            name: ensemble.name.clone(),
-            setting: Setting {
-                potential: setting.potential.quadratic_limit(),
-                ..setting.clone()
-            },
-            base: ensemble.base.clone(),
-        };
+        let mut gradient = ensemble.clone();
+        gradient.setting.potential = setting.potential.quadratic_limit();
         let edge = 1.5 * setting.dataset.largest_input();
         let points: Vec<f64> = (0..=12)
             .map(|i| edge * (f64::from(i) / 6.0 - 1.0))

@@ -147,7 +147,8 @@ pub struct Refinement {
     /// h at the points, by Richardson's extrapolation of the two finest grids.
     pub values: Vec<f64>,
     /// An estimate of the error of all values: the largest correction by the extrapolation, which
-    /// is the error before it, plus the largest change with the solver's tolerance.
+    /// is the error before it, or what the two coarser grids lead to expect of it, lest it vanish by
+    /// chance; plus the largest change with the solver's tolerance.
     pub error: f64,
     /// Observed order of convergence in the maximum over the points.
     pub order: f64,
@@ -164,7 +165,8 @@ const LOOSER: f64 = 100.0;
 
 /// Solves the programs that `build` makes of the cells of three grids, for the data (x_i, y_i).
 ///
-/// Grids break at the data, at the points and where α changes its sign (found on the same grids before).
+/// Grids break at the data, at the points and where α changes its sign (found on the same grids before);
+/// under a density that is not even also at their mirror images, since a bias b makes knots ±b.
 ///
 /// # Errors
 /// [`Error::NotConverged`] where the interior-point method reaches none of its tolerances.
@@ -183,13 +185,19 @@ pub fn refine(
         }
         solved
     };
-    let fixed: Vec<f64> = x.iter().chain(points).copied().collect();
-    let mut breaks = fixed.clone();
+    let mut fixed: Vec<f64> = x.iter().chain(points).copied().collect();
+    fixed.extend(density.breakpoints());
+    let mirrored = |breaks: Vec<f64>| -> Vec<f64> {
+        if density.is_even() {
+            return breaks;
+        }
+        breaks.iter().flat_map(|c| [*c, -c]).collect()
+    };
+    let mut breaks = mirrored(fixed.clone());
     for factor in [1, 2, 4] {
         let program = build(&midpoints(density, &breaks, factor * CELLS));
         let zeros = solve(&program)?.0.sign_changes(program.penalty);
-        breaks.clone_from(&fixed);
-        breaks.extend(zeros);
+        breaks = mirrored(fixed.iter().copied().chain(zeros).collect());
     }
     let at_points = |solution: &ConicSolution| -> Vec<f64> {
         points.iter().map(|&x| solution.value(x)).collect()
@@ -212,7 +220,10 @@ pub fn refine(
         values: pairs
             .map(|(fine, middle)| fine + (fine - middle) / 3.0)
             .collect(),
-        error: largest(&fine, &middle) / 3.0 + slack,
+        error: f64::max(
+            largest(&fine, &middle) / 3.0,
+            largest(&middle, &coarse) / 12.0,
+        ) + slack,
         order: (largest(&coarse, &middle) / largest(&middle, &fine)).log2(),
     })
 }

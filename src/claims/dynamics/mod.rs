@@ -5,6 +5,7 @@ pub mod lazy;
 pub mod loss_decay;
 pub mod output_layer;
 pub mod projection;
+pub mod uncentred;
 
 use ndarray::{Array1, Array2};
 use ndarray_linalg::LeastSquaresSvd;
@@ -29,12 +30,15 @@ use crate::{
 /// of n → ∞ can be measured without sampling error, with these neurons in place of p_B, as the limit
 /// of quantities that are smooth in 1/n. No knot is within 1/64 of a datum, which it might meet at a
 /// width that is not large.
+#[derive(Clone)]
 pub(super) struct Ensemble {
     pub(super) name: String,
     pub(super) setting: Setting,
     /// a holds A, the output weights of width n times √n; where it is not 0 every other neuron is
     /// the one before it with −A, so that f(x, θ̂) = d.
     pub(super) base: Network,
+    /// Whether Φ is centred at 0 instead of θ̂.
+    pub(super) uncentred: bool,
 }
 
 /// Least distance of a knot from a datum.
@@ -79,6 +83,7 @@ impl Ensemble {
             name,
             setting,
             base,
+            uncentred: false,
         }
     }
 
@@ -152,6 +157,7 @@ impl Ensemble {
     ) -> Result<Run> {
         let options = Options {
             trained,
+            uncentred: self.uncentred,
             tolerance: TOLERANCE,
             ..Options::default()
         };

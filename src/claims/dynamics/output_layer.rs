@@ -206,7 +206,7 @@ impl Trial {
 }
 
 /// How the interpolating function responds to a function that is added to it: Π\[c\] = c − gᵀH⁻¹c(x_i).
-struct Response {
+pub(super) struct Response {
     points: Vec<f64>,
     /// g(x)ᵀH⁻¹ (one row a point, one column a datum).
     weights: Array2<f64>,
@@ -216,7 +216,7 @@ struct Response {
 }
 
 impl Response {
-    fn new(ensemble: &Ensemble, path: &LimitPath, points: Vec<f64>) -> Result<Self> {
+    pub(super) fn new(ensemble: &Ensemble, path: &LimitPath, points: Vec<f64>) -> Result<Self> {
         let (features, (_, lambda)) = (ensemble.features(), path.end());
         let u = features.dot(lambda);
         let compliance = u.mapv(|u| path.potential.conjugate_hessian(u));
@@ -241,7 +241,7 @@ impl Response {
     }
 
     /// Π\[c\] at the points.
-    fn project(&self, c: impl Fn(f64) -> f64) -> Vec<f64> {
+    pub(super) fn project(&self, c: impl Fn(f64) -> f64) -> Vec<f64> {
         let data: Array1<f64> = self.inputs.iter().map(|&x| c(x)).collect();
         let taken = self.weights.dot(&data);
         self.points
@@ -275,13 +275,30 @@ impl Response {
     /// α₁ = (φ*)''∫(x∘s ω − s β)ᵀdλ, the change of α by features that move; with its error, from every
     /// other step.
     fn inner(&self, ensemble: &Ensemble, path: &LimitPath) -> (Vec<f64>, f64) {
-        let fine = self.inner_by(ensemble, path, 1);
-        let coarse = self.inner_by(ensemble, path, 2);
+        let soft = Array1::from_elem(ensemble.len(), 1.0 / path.potential.hessian(0.0));
+        self.inner_under(ensemble, path, [&soft, &soft])
+    }
+
+    /// The same where w and b of each neuron have these 1/φ''.
+    pub(super) fn inner_under(
+        &self,
+        ensemble: &Ensemble,
+        path: &LimitPath,
+        soft: [&Array1<f64>; 2],
+    ) -> (Vec<f64>, f64) {
+        let fine = self.inner_by(ensemble, path, soft, 1);
+        let coarse = self.inner_by(ensemble, path, soft, 2);
         let error = largest(fine.iter().zip(coarse).map(|(a, b)| a - b));
         (fine, error)
     }
 
-    fn inner_by(&self, ensemble: &Ensemble, path: &LimitPath, stride: usize) -> Vec<f64> {
+    fn inner_by(
+        &self,
+        ensemble: &Ensemble,
+        path: &LimitPath,
+        soft: [&Array1<f64>; 2],
+        stride: usize,
+    ) -> Vec<f64> {
         let gates = ensemble.gates();
         let tilted = &gates * &Array1::from(self.inputs.clone());
         let last = path.alphas.len() - 1;
@@ -289,14 +306,13 @@ impl Response {
         places.push(last);
         let zero = Array1::<f64>::zeros(ensemble.len());
         let (mut omega, mut beta, mut moved) = (zero.clone(), zero.clone(), zero);
-        let softness = 1.0 / path.potential.hessian(0.0);
         for pair in places.windows(2) {
             let change = &path.multipliers[pair[1]] - &path.multipliers[pair[0]];
             let (tilt, shift) = (tilted.dot(&change), gates.dot(&change));
-            let alpha = (&path.alphas[pair[0]] + &path.alphas[pair[1]]) * (0.5 * softness);
+            let alpha = (&path.alphas[pair[0]] + &path.alphas[pair[1]]) * 0.5;
             let [before_omega, before_beta] = [omega.clone(), beta.clone()];
-            omega += &(&alpha * &tilt);
-            beta -= &(&alpha * &shift);
+            omega += &(&alpha * &tilt * soft[0]);
+            beta -= &(&alpha * &shift * soft[1]);
             moved += &((&omega + &before_omega) * 0.5 * &tilt);
             moved -= &((&beta + &before_beta) * 0.5 * &shift);
         }

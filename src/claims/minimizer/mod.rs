@@ -2,7 +2,9 @@
 
 pub mod abs;
 pub mod relu;
+pub mod relu_scaled;
 pub mod shape;
+pub mod uneven;
 
 use num_rational::BigRational;
 use num_traits::ToPrimitive;

@@ -1,0 +1,192 @@
+//! The claims beyond the paper.
+
+#![allow(clippy::unwrap_used)] // A panic is how a test fails.
+
+mod strategies;
+mod verdict;
+
+mod relu_scaled {
+    use super::{strategies, verdict};
+    use mirrorflow::{
+        claims::{Context, minimizer::relu_scaled::CLAIM},
+        evidence::certificate,
+        setting::{Activation, Dataset, Scaling, Setting},
+        solver::{dual::Sheet, infinite_width},
+    };
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_theory_holds_and_each_twin_is_rejected() {
+        verdict::record(&CLAIM);
+    }
+
+    /// Cone programs reject each twin for both potentials, and networks all but the near miss.
+    #[test]
+    fn each_twin_is_rejected() {
+        let findings = (CLAIM.check)(&Context { seed: 1, effort: 1 }).unwrap();
+        for (twin, controls) in findings.controls.iter().enumerate() {
+            assert!(controls[..2].iter().all(|one| !one.passed), "twin {twin}");
+            let networks = controls[2..].iter().filter(|one| !one.passed).count();
+            assert!(networks == 4 || twin == 3, "twin {twin}");
+        }
+    }
+
+    /// The cost and three values of an independent computation (13 digits).
+    #[test]
+    fn figure_1_has_the_reference_values() {
+        let setting = Setting {
+            dataset: Dataset::figure1(),
+            activation: Activation::Relu,
+            bias: "uniform:1".parse().unwrap(),
+            potential: "power:3,1".parse().unwrap(),
+            scaling: Scaling::Scaled,
+        };
+        let solution = infinite_width::minimize(&setting).unwrap();
+        let bound = certificate::certify(&solution).sup_error_bound + 1e-13;
+        assert!((solution.cost() - 2856.832_811_394_0).abs() < 1e-9);
+        for (x, value) in [
+            (0.1, 0.060_551_970_029_1),
+            (-0.6, -0.474_325_960_392_8),
+            (1.5, 0.243_172_346_313_7),
+        ] {
+            assert!((solution.value(x) - value).abs() < bound, "x = {x}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(strategies::config(48))]
+
+        /// φ'(α⁺ + α⁻) − φ'(α⁺ − α⁻) is affine in the knot: the infimal convolution's condition.
+        #[test]
+        fn the_odd_part_has_affine_multipliers(
+            bias in strategies::even_density(),
+            dataset in strategies::dataset(1.0, strategies::INSIDE),
+            four in any::<bool>(),
+        ) {
+            let scale = strategies::scale(&bias);
+            let x: Vec<f64> = dataset.x().iter().map(|x| x * scale).collect();
+            let size = dataset.largest_value().max(1.0);
+            let y: Vec<f64> = dataset.y().iter().map(|y| y / size).collect();
+            let setting = Setting {
+                dataset: Dataset::from_points(&x, &y).unwrap(),
+                activation: Activation::Relu,
+                bias,
+                potential: if four { "power:4,1" } else { "power:3,1" }.parse().unwrap(),
+                scaling: Scaling::Scaled,
+            };
+            let Ok(solution) = infinite_width::minimize(&setting) else {
+                return Ok(());
+            };
+            let dual = |sheet: Sheet, c: f64| {
+                setting.potential.mirror_map(solution.alpha(sheet, c))
+            };
+            let odd = |c: f64| dual(Sheet::Plus, c) - dual(Sheet::Minus, c);
+            let places = [-0.9, -0.3, 0.2, 0.7].map(|t| t * scale);
+            let terms = places.map(|c| dual(Sheet::Plus, c).abs() + dual(Sheet::Minus, c).abs());
+            let largest = terms.into_iter().fold(0.0, f64::max);
+            let slope = (odd(places[3]) - odd(places[0])) / (places[3] - places[0]);
+            for c in places {
+                let line = odd(places[0]) + slope * (c - places[0]);
+                prop_assert!((odd(c) - line).abs() <= 1e-8 * largest, "{} {line}", odd(c));
+            }
+        }
+    }
+}
+
+mod uneven_density {
+    use super::{strategies, verdict};
+    use mirrorflow::{
+        claims::minimizer::uneven::CLAIM,
+        evidence::certificate,
+        setting::{Activation, BiasDensity, Scaling, Setting},
+        solver::infinite_width,
+    };
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_theory_holds_and_each_twin_is_rejected() {
+        verdict::record(&CLAIM);
+    }
+
+    proptest! {
+        #![proptest_config(strategies::config(48))]
+
+        /// For |·| a density and its mirror image, which have one even part, give one function.
+        #[test]
+        fn mirrored_densities_give_one_function(
+            dataset in strategies::dataset(1.0, strategies::INSIDE),
+            eighths in 1..=8i32,
+        ) {
+            let mode = f64::from(eighths) / 8.0;
+            let [one, other] = [mode, -mode].map(|mode| {
+                infinite_width::minimize(&Setting {
+                    dataset: dataset.clone(),
+                    activation: Activation::Abs,
+                    bias: BiasDensity::triangular(1.0, mode).unwrap(),
+                    potential: "power:3,1".parse().unwrap(),
+                    scaling: Scaling::Scaled,
+                })
+            });
+            let (Ok(one), Ok(other)) = (one, other) else {
+                return Ok(());
+            };
+            let bounds = [&one, &other].map(|one| certificate::certify(one).sup_error_bound);
+            prop_assume!(bounds[0].is_finite() && bounds[1].is_finite());
+            for k in -15..=15 {
+                let x = f64::from(k) / 10.0;
+                let distance = (one.value(x) - other.value(x)).abs();
+                prop_assert!(distance <= bounds[0] + bounds[1], "{x}: {distance:e} {bounds:?}");
+            }
+        }
+    }
+}
+
+mod uncentred_potential {
+    use super::verdict;
+    use mirrorflow::{
+        claims::{Context, dynamics::uncentred::CLAIM},
+        setting::{Activation, Dataset, Network, OutputInit, Scaling, Setting},
+        solver::mirror_flow::{self, Options},
+    };
+
+    #[test]
+    fn the_theory_holds_and_each_twin_is_rejected() {
+        verdict::record(&CLAIM);
+    }
+
+    /// From zero output each trial rejects that nothing changes, and that it changes at first order.
+    #[test]
+    fn each_trial_from_zero_output_sees_the_difference() {
+        let findings = (CLAIM.check)(&Context { seed: 1, effort: 1 }).unwrap();
+        for twin in &findings.controls[..2] {
+            assert!(twin[..3].iter().all(|one| !one.passed));
+        }
+    }
+
+    /// Where φ'' is constant it does not matter where Φ is centred.
+    #[test]
+    fn a_quadratic_potential_has_no_centre() {
+        let setting = Setting {
+            dataset: Dataset::figure2(),
+            activation: Activation::Abs,
+            bias: "uniform:1".parse().unwrap(),
+            potential: "quadratic".parse().unwrap(),
+            scaling: Scaling::Unscaled,
+        };
+        let initial = Network::sample(&setting.bias, OutputInit::Zero, 100, 2);
+        let [one, other] = [false, true].map(|uncentred| {
+            let options = Options {
+                uncentred,
+                ..Options::default()
+            };
+            mirror_flow::train(&setting, &initial, &options, &mut |_| {})
+                .unwrap()
+                .network
+        });
+        for k in -15..=15 {
+            let x = f64::from(k) / 10.0;
+            let [a, b] = [&one, &other].map(|network| network.output(Activation::Abs, x));
+            assert!((a - b).abs() < 1e-9, "x = {x}: {a} {b}");
+        }
+    }
+}
