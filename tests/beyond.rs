@@ -43,7 +43,7 @@ mod relu_scaled {
         };
         let solution = infinite_width::minimize(&setting).unwrap();
         let bound = certificate::certify(&solution).sup_error_bound + 1e-13;
-        assert!((solution.cost() - 2856.832_811_394_0).abs() < 1e-9);
+        assert!((solution.cost() - 2_856.832_811_394).abs() < 1e-9);
         for (x, value) in [
             (0.1, 0.060_551_970_029_1),
             (-0.6, -0.474_325_960_392_8),

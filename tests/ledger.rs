@@ -301,14 +301,15 @@ fn json_has_every_field_and_null_for_what_does_not_apply() {
         ["arch", "effort", "os", "seed", "threads", "version"].into()
     );
     for claim in json["claims"].as_array().unwrap() {
-        let fields = "controls error evidence id seconds source statement verdict";
+        let fields = "controls error evidence id retested seconds source statement verdict";
         assert_eq!(keys(claim), fields.split(' ').collect());
         for evidence in claim["evidence"].as_array().unwrap() {
             let fields = "alpha alternative kind measured p_value passed power predicted samples threshold what";
             assert_eq!(keys(evidence), fields.split(' ').collect());
         }
         for control in claim["controls"].as_array().unwrap() {
-            assert_eq!(keys(control), ["by", "id", "rejected", "statement"].into());
+            let fields = "by disagreeing id kind rejected statement";
+            assert_eq!(keys(control), fields.split(' ').collect());
         }
     }
     let [first, twin, failing, weak, broken] = [0, 1, 2, 3, 4].map(|i| &json["claims"][i]);
@@ -480,4 +481,39 @@ fn sections_of_a_page_are_found_by_their_claim() {
     );
     assert_eq!(report::section(page, "ab"), Some("## `ab`\n\nThree."));
     assert_eq!(report::section(page, "b"), None);
+}
+
+/// A test that disagrees is repeated once, on fresh seeds with four times the samples, which decide;
+/// what disagrees for certain is not.
+#[test]
+fn only_statistical_failures_are_tested_again() {
+    let chance = claim("chance", &[], |context| {
+        let unlucky = context.effort == CONTEXT.effort;
+        assert_eq!(context.seed == CONTEXT.seed, unlucky);
+        let p = if unlucky { 1e-9 } else { 0.5 };
+        found(vec![compare(1.0, 1.0), statistical(p, 0.99)], vec![])
+    });
+    let judged = JudgedClaim::check(&chance, &CONTEXT);
+    assert_eq!(judged.verdict, Verdict::Holds);
+    assert_eq!(judged.retested.len(), 1);
+    assert!(
+        judged
+            .to_string()
+            .contains("Tested again on fresh seeds with 4")
+    );
+
+    let wrong = claim("wrong", &[], |_| {
+        found(vec![statistical(1e-9, 0.99)], vec![])
+    });
+    let judged = JudgedClaim::check(&wrong, &CONTEXT);
+    assert_eq!(judged.verdict, Verdict::Fails);
+    assert_eq!(judged.retested.len(), 1);
+
+    let certain = claim("certain", &[], |context| {
+        assert_eq!(*context, CONTEXT);
+        found(vec![compare(1.0, 2.0), statistical(1e-9, 0.99)], vec![])
+    });
+    let judged = JudgedClaim::check(&certain, &CONTEXT);
+    assert_eq!(judged.verdict, Verdict::Fails);
+    assert!(judged.retested.is_empty() && judged.error.is_none());
 }

@@ -1,6 +1,6 @@
 //! Registry, proofs.md and tests name the same claims.
 
-use mirrorflow::claims;
+use mirrorflow::{claims, evidence::statistics::SIZE};
 use std::collections::BTreeSet;
 
 #[test]
@@ -45,6 +45,24 @@ fn the_abstract_names_every_claim() {
     }
     let claims: BTreeSet<&str> = claims::registry().iter().map(|claim| claim.id).collect();
     assert_eq!(named, claims);
+}
+
+/// The tests on record are few enough for the family-wise error of proofs.md, "How a test is sized".
+#[test]
+fn all_tests_together_are_wrong_once_in_a_thousand_audits() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots");
+    let counts = claims::registry().iter().map(|claim| -> f64 {
+        let record = std::fs::read_to_string(folder.join(format!("{}.snap", claim.id)));
+        let record = record.expect("each claim has a snapshot");
+        let count = record
+            .lines()
+            .find_map(|line| line.strip_suffix(" statistical"));
+        count.map_or(0.0, |count| count.parse().expect("a count"))
+    });
+    let counts: Vec<f64> = counts.collect();
+    assert!(counts.iter().sum::<f64>() * SIZE < 1e-3, "{counts:?}");
+    let after_retest: f64 = counts.iter().map(|count| (count * SIZE).powi(2)).sum();
+    assert!(after_retest < 1e-6, "{after_retest:e}");
 }
 
 #[test]

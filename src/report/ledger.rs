@@ -23,6 +23,9 @@ use std::{
 /// A statistical test of less power than this supports nothing.
 pub const LEAST_POWER: f64 = 0.9;
 
+/// How many times the samples a claim gets on fresh seeds before a test is believed that it fails.
+pub const RETEST: usize = 4;
+
 /// Further seeds on which [`Ledger::calibrate`] repeats each claim.
 pub const CALIBRATION_RUNS: u64 = 200;
 
@@ -93,6 +96,9 @@ pub struct JudgedClaim {
     pub error: Option<String>,
     /// Wall-clock time of the check.
     pub seconds: f64,
+    /// Tests that disagreed at first, where it was these alone: the evidence is then from fresh seeds
+    /// and [`RETEST`] times the samples.
+    pub retested: Vec<Evidence>,
     /// The comparisons made.
     pub evidence: Vec<Evidence>,
     /// The claim's false twins.
@@ -110,6 +116,10 @@ pub struct JudgedControl {
     pub rejected: bool,
     /// The first comparison that disagrees with it.
     pub by: Option<String>,
+    /// Of which kind that is.
+    pub kind: Option<Kind>,
+    /// Comparisons that disagree, of how many.
+    pub disagreeing: [usize; 2],
 }
 
 /// Counts over a ledger.
@@ -211,7 +221,7 @@ impl Ledger {
                 .into_par_iter()
                 .map(|k| {
                     let seed = seed.wrapping_add(k);
-                    JudgedClaim::check(claim, &Context { seed, effort })
+                    JudgedClaim::once(claim, &Context { seed, effort })
                 })
                 .collect();
             done();
@@ -261,6 +271,20 @@ impl Ledger {
                 id = claim.id,
             );
         }
+        page +=
+            "\n## Falsifiability\n\nEvery claim and each of its false twins: what rejected it.\n\n";
+        page += "| claim | false twin | first rejected by | comparisons that disagree |\n|---|---|---|---|\n";
+        for claim in &self.claims {
+            for twin in &claim.controls {
+                let [wrong, all] = twin.disagreeing;
+                page += &format!(
+                    "| `{}` | `{}` | {} | {wrong} of {all} |\n",
+                    claim.id,
+                    twin.id,
+                    twin.kind.map_or("**nothing**", kind),
+                );
+            }
+        }
         for claim in &self.claims {
             page += &format!(
                 "\n## `{}`\n\n{}\n\nSource: {}\n\nVerdict: **{}** ({}).\n",
@@ -272,6 +296,9 @@ impl Ledger {
             );
             if let Some(error) = &claim.error {
                 page += &format!("\nThe check was not carried out: {error}.\n");
+            }
+            if !claim.retested.is_empty() {
+                page += &format!("\n{}\n", claim.retest());
             }
             if !claim.evidence.is_empty() {
                 page += "\n| | kind | comparison | figures |\n|---|---|---|---|\n";
@@ -344,8 +371,28 @@ impl Ledger {
 }
 
 impl JudgedClaim {
-    /// Carries out the check of one claim.
+    /// Carries out the check of one claim. Where nothing but statistical tests disagree it is repeated
+    /// with more samples on fresh seeds, and that decides (proofs.md, "How a test is sized").
     pub fn check(claim: &Claim, context: &Context) -> Self {
+        let first = Self::once(claim, context);
+        let disagreeing = || first.evidence.iter().filter(|e| !e.passed);
+        if disagreeing().any(|e| e.kind != Kind::Statistical) || disagreeing().count() == 0 {
+            return first;
+        }
+        let fresh = Context {
+            seed: context.seed ^ (1 << 63),
+            effort: RETEST * context.effort,
+        };
+        let second = Self::once(claim, &fresh);
+        Self {
+            seconds: first.seconds + second.seconds,
+            retested: disagreeing().cloned().collect(),
+            ..second
+        }
+    }
+
+    /// Carries out the check once, whatever the tests say.
+    fn once(claim: &Claim, context: &Context) -> Self {
         let start = Instant::now();
         // One check that panics must not cost the ledger of all others.
         let outcome = match panic::catch_unwind(|| (claim.check)(context)) {
@@ -365,6 +412,7 @@ impl JudgedClaim {
             verdict: Verdict::of(&evidence),
             error,
             seconds,
+            retested: vec![],
             evidence,
             controls: claim
                 .controls
@@ -373,6 +421,17 @@ impl JudgedClaim {
                 .map(|(control, evidence)| JudgedControl::of(control, evidence))
                 .collect(),
         }
+    }
+}
+
+impl JudgedClaim {
+    /// What was tested again, in words.
+    fn retest(&self) -> String {
+        let tests: Vec<&str> = self.retested.iter().map(|e| e.what.as_str()).collect();
+        format!(
+            "Tested again on fresh seeds with {RETEST} times the samples, since this disagreed at first: {}.",
+            tests.join("; ")
+        )
     }
 }
 
@@ -401,6 +460,11 @@ impl JudgedControl {
             statement: control.statement.into(),
             rejected: failed.is_some(),
             by: failed.map(|e| format!("{}: {}", e.what, figures(e))),
+            kind: failed.map(|e| e.kind),
+            disagreeing: [
+                evidence.iter().filter(|e| !e.passed).count(),
+                evidence.len(),
+            ],
         }
     }
 }
@@ -478,6 +542,9 @@ impl Display for JudgedClaim {
         write_wrapped(f, "  ", &format!("Source: {}", self.source))?;
         if let Some(error) = &self.error {
             write_wrapped(f, "  ", &format!("The check was not carried out: {error}"))?;
+        }
+        if !self.retested.is_empty() {
+            write_wrapped(f, "  ", &self.retest())?;
         }
         for evidence in &self.evidence {
             let start = format!("  {:<5} {:<12} ", mark(evidence), kind(evidence.kind));
