@@ -190,3 +190,34 @@ mod uncentred_potential {
         }
     }
 }
+
+mod hypentropy_diagonal {
+    use super::verdict;
+    use mirrorflow::{claims::Context, claims::dynamics::diagonal::CLAIM};
+
+    #[test]
+    fn the_theory_holds_and_each_twin_is_rejected() {
+        verdict::record(&CLAIM);
+    }
+
+    /// Clock and parameter are seen on each path, the ends by either side of the scale.
+    #[test]
+    fn each_twin_is_rejected_for_its_own_reason() {
+        let findings = (CLAIM.check)(&Context { seed: 1, effort: 1 }).unwrap();
+        let wrong = |twin: usize| -> Vec<usize> {
+            let evidence = findings.controls[twin].iter().enumerate();
+            let wrong = evidence.filter(|(_, one)| !one.passed);
+            wrong.map(|(place, _)| place).collect()
+        };
+        // Four paths at three times, then a limit and three parameters for each of two problems.
+        for twin in [0, 1] {
+            assert_eq!(wrong(twin), (0..12).collect::<Vec<_>>());
+        }
+        assert!(wrong(2).iter().all(|&place| place >= 12));
+        assert!(
+            [12, 15, 16, 19]
+                .iter()
+                .all(|place| wrong(2).contains(place))
+        );
+    }
+}

@@ -77,5 +77,6 @@ pub fn registry() -> &'static [Claim] {
         minimizer::relu_scaled::CLAIM,
         minimizer::uneven::CLAIM,
         dynamics::uncentred::CLAIM,
+        dynamics::diagonal::CLAIM,
     ]
 }

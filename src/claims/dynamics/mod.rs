@@ -1,6 +1,7 @@
 //! Claims on the path of the flow: how far parameters move, how fast the loss falls, where it ends.
 
 pub mod descent;
+pub mod diagonal;
 pub mod lazy;
 pub mod loss_decay;
 pub mod output_layer;
