@@ -106,7 +106,9 @@ mod where_and_how_much {
         assert!(forgotten.len() >= 3 && forgotten.iter().all(|what| what.contains("B becomes")));
         assert!(names(1).iter().any(|what| what.contains("B becomes")));
         assert!(names(2).iter().any(|what| what.contains("φ becomes")));
-        assert_eq!(names(3).len(), 3);
+        // Not each band is narrow enough for the near miss.
+        let another = names(3);
+        assert!(!another.is_empty() && another.iter().all(|what| what.contains("φ'(n a)")));
         assert_eq!(names(4).len(), 1);
     }
 
