@@ -29,6 +29,8 @@ pub enum Command {
     Minimizer(MinimizerArgs),
     /// Train a network by mirror flow, mirror descent or Euler steps
     Train(TrainArgs),
+    /// Tell whether the theory describes a trained network
+    Inspect(InspectArgs),
 }
 
 #[derive(Debug, Args)]
@@ -127,12 +129,52 @@ pub struct TrainArgs {
     pub json: bool,
 }
 
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The network: arrays w, b, a, d, and where known w0, b0, a0, d0, x, y
+    #[arg(value_name = "NET.npz", value_parser = path())]
+    pub network: PathBuf,
+    #[command(flatten)]
+    pub theory: TheoryArgs,
+    /// Its data, where the file does not hold them: CSV file with header `x,y`, `figure1` or `figure2`
+    #[arg(long, value_name = "FILE", value_parser = NonEmptyStringValueParser::new())]
+    pub data: Option<String>,
+    /// Take the potential about 0 instead of the initial parameters
+    #[arg(long)]
+    pub uncentred: bool,
+    /// Start of the output layer: zero or random:SD_A,SD_D
+    #[arg(long, default_value = "zero", allow_hyphen_values = true)]
+    pub output_init: String,
+    /// Fit (p, ω) of the power family, and say which potentials are excluded
+    #[arg(long)]
+    pub fit: bool,
+    /// Probability with which a network that the theory describes is called inconsistent
+    #[arg(long, value_name = "P", default_value_t = 1e-3, allow_hyphen_values = true, value_parser = probability)]
+    pub alpha: f64,
+    /// How the file writes the hidden layer: plus (w x + b) or minus (w x - b)
+    #[arg(long, hide_possible_values = true, value_parser = convention())]
+    pub convention: Option<Convention>,
+    /// Flow time of the longest explicit step with which it may have been trained
+    #[arg(long, value_name = "H", default_value_t = 2.0, allow_hyphen_values = true, value_parser = positive_number)]
+    pub step: f64,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// What every solver takes.
 #[derive(Debug, Args)]
 pub struct SettingArgs {
     /// CSV file with header `x,y`, or `figure1`, or `figure2`
     #[arg(long, value_name = "FILE", value_parser = NonEmptyStringValueParser::new())]
     data: String,
+    #[command(flatten)]
+    theory: TheoryArgs,
+}
+
+/// A setting without its data.
+#[derive(Debug, Args)]
+pub struct TheoryArgs {
     /// Activation function: relu or abs
     #[arg(long, default_value = "relu", hide_possible_values = true, value_parser = activation())]
     activation: Activation,
@@ -150,10 +192,17 @@ pub struct SettingArgs {
 impl SettingArgs {
     /// The setting that these texts describe.
     pub fn setting(&self) -> Result<Setting> {
+        self.theory.with(|| Dataset::named_or_csv(&self.data))
+    }
+}
+
+impl TheoryArgs {
+    /// The setting with some data, which are read after these texts.
+    pub fn with(&self, dataset: impl FnOnce() -> Result<Dataset>) -> Result<Setting> {
         Ok(Setting {
             potential: self.potential.parse()?,
             bias: self.bias.parse()?,
-            dataset: Dataset::named_or_csv(&self.data)?,
+            dataset: dataset()?,
             activation: self.activation,
             scaling: self.scaling,
         })
@@ -227,6 +276,11 @@ fn positive(text: &str) -> std::result::Result<usize, String> {
 fn positive_number(text: &str) -> std::result::Result<f64, String> {
     let number = finite(text).filter(|x| *x > 0.0);
     number.ok_or_else(|| "give a positive number".into())
+}
+
+fn probability(text: &str) -> std::result::Result<f64, String> {
+    let number = finite(text).filter(|p| *p > 0.0 && *p < 1.0);
+    number.ok_or_else(|| "give a number between 0 and 1".into())
 }
 
 fn convention() -> impl TypedValueParser<Value = Convention> {

@@ -3,18 +3,20 @@
 mod cli;
 
 use clap::Parser;
-use cli::{AuditArgs, ClaimsArgs, Cli, Command, MinimizerArgs, TrainArgs};
+use cli::{AuditArgs, ClaimsArgs, Cli, Command, InspectArgs, MinimizerArgs, TrainArgs};
 use indicatif::{ProgressBar, ProgressStyle};
 use mirrorflow::{
     Error, Result,
     claims::{self, Claim, Context},
+    evidence::inspection::Question,
     report::{
         self,
+        inspect::InspectReport,
         ledger::{self, Ledger},
         minimizer::MinimizerReport,
         train::TrainReport,
     },
-    setting::{Archive, Network},
+    setting::{Archive, Dataset, Network},
     solver::{
         mirror_descent::{self, Rule},
         mirror_flow::{self, Options},
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Command::Claims(args) => show_claims(&args),
         Command::Minimizer(args) => minimizer(&args),
         Command::Train(args) => train(&args),
+        Command::Inspect(args) => inspect(&args),
     };
     match outcome {
         Ok(Outcome { text, well }) => print(&text, if well { 0 } else { 1 }),
@@ -196,6 +199,42 @@ fn train(args: &TrainArgs) -> Result<Outcome> {
     }
     Ok(Outcome {
         well: report.status != "failed",
+        text: if args.json {
+            json(&report)
+        } else {
+            report.to_string()
+        },
+    })
+}
+
+fn inspect(args: &InspectArgs) -> Result<Outcome> {
+    let file = args.network.display();
+    let Archive {
+        network,
+        initial,
+        dataset,
+    } = Archive::read(&args.network, args.convention)?;
+    let setting = args.theory.with(|| match (&args.data, dataset) {
+        (Some(name), _) => Dataset::named_or_csv(name),
+        (None, Some(dataset)) => Ok(dataset),
+        (None, None) => Err(Error::Data {
+            place: file.to_string(),
+            what: "the arrays x and y are not both there".into(),
+            remedy: "save the data with the network, or give --data".into(),
+        }),
+    })?;
+    let question = Question {
+        setting: &setting,
+        network: &network,
+        initial: initial.as_ref(),
+        output: args.output_init.parse()?,
+        uncentred: args.uncentred,
+        alpha: args.alpha,
+        step: args.step,
+    };
+    let report = InspectReport::new(&question, args.fit)?;
+    Ok(Outcome {
+        well: report.verdict == "consistent",
         text: if args.json {
             json(&report)
         } else {

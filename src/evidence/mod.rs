@@ -5,6 +5,7 @@ pub mod conic;
 pub mod distance;
 pub mod extrapolation;
 pub mod fluctuation;
+pub mod inspection;
 pub mod statistics;
 
 use serde::Serialize;

@@ -41,7 +41,7 @@ pub fn train(
         if let Some(status) = progress(&model, &point, &gates) {
             break status;
         }
-        if steps as f64 * step >= options.horizon {
+        if steps as f64 * step >= options.horizon || point.loss() <= options.loss {
             break Status::Horizon;
         }
         if steps >= options.most_steps {

@@ -28,6 +28,8 @@ pub struct Options {
     pub tolerance: f64,
     /// Flow time at which to stop.
     pub horizon: f64,
+    /// Loss at which to stop.
+    pub loss: f64,
     /// Steps after which to stop, accepted or not.
     pub most_steps: usize,
 }
@@ -39,6 +41,7 @@ impl Default for Options {
             uncentred: false,
             tolerance: 1e-5,
             horizon: f64::INFINITY,
+            loss: 0.0,
             most_steps: 100_000,
         }
     }
@@ -51,7 +54,7 @@ pub enum Status {
     Converged,
     /// The gradient vanishes up to round-off, the residual does not: the network cannot fit.
     Stationary,
-    /// The horizon was reached.
+    /// The horizon was reached, or the loss at which to stop.
     Horizon,
     /// The step fell to the resolution of the time.
     Collapsed,
@@ -287,6 +290,29 @@ impl Flow<'_> {
         }
     }
 
+    /// Shortens a step of that share of h to where the loss is the one at which to stop.
+    fn down_to_the_loss(
+        &mut self,
+        dual: &[f64],
+        base: &Point,
+        spectrum: &Spectrum,
+        (h, share): (f64, f64),
+        trial: Trial,
+    ) -> (f64, Trial) {
+        let (mut low, mut best) = (0.0, (share, trial));
+        // The loss at the end is right to 2⁻⁴⁰ of the step.
+        for _ in 0..40 {
+            let middle = 0.5 * (low + best.0);
+            let trial = self.step(dual, base, spectrum, middle * h);
+            if trial.point.loss() > self.options.loss {
+                low = middle;
+            } else {
+                best = (middle, trial);
+            }
+        }
+        best
+    }
+
     /// The error in units of the tolerance.
     fn error(&self, error: &[f64], base: &Point, end: &Point) -> f64 {
         let model = self.model;
@@ -434,7 +460,7 @@ pub fn train(
         if let Some(status) = progress(&model, &point, &flow.gates) {
             break status;
         }
-        if time >= options.horizon {
+        if time >= options.horizon || point.loss() <= options.loss {
             break Status::Horizon;
         }
         // What no longer holds its knot lets go at once.
@@ -481,6 +507,10 @@ pub fn train(
             }
             tried += 1;
             trial = flow.step(&dual, &point, &spectrum, share * h);
+        }
+        if trial.point.loss() < options.loss {
+            event = None;
+            (share, trial) = flow.down_to_the_loss(&dual, &point, &spectrum, (h, share), trial);
         }
         (dual, point) = (trial.dual, trial.point);
         time += share * h;

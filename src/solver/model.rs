@@ -107,6 +107,12 @@ impl Point {
         sizes.fold(0.0, |a, r| if r.is_nan() { r } else { f64::max(a, r) })
     }
 
+    /// L = (1/2m) Σ r_i².
+    pub fn loss(&self) -> f64 {
+        let squares: f64 = self.residual.iter().map(|r| r * r).sum();
+        0.5 * squares / self.residual.len() as f64
+    }
+
     /// How far the parameters are from θ̂.
     pub fn displacement(&self, model: &Model) -> Displacement {
         let n = model.width;
@@ -169,6 +175,11 @@ impl Model {
             initial: layers.copied().chain([initial.d]).collect(),
             width: n,
         }
+    }
+
+    /// The potential of one parameter: φ or n⁻²φ(n·).
+    pub fn potential(&self) -> &Potential {
+        &self.potential
     }
 
     /// n.

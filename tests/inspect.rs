@@ -1,0 +1,294 @@
+//! `mirrorflow inspect`: does the theory describe a network that was trained elsewhere?
+
+#![allow(clippy::unwrap_used)]
+
+use assert_cmd::Command;
+use mirrorflow::setting::{Archive, Network};
+use ndarray::{Array1, Array2};
+use ndarray_npy::NpzWriter;
+use serde_json::Value;
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+use tempfile::TempDir;
+
+const SCALED_ABS: [&str; 4] = ["--activation", "abs", "--scaling", "scaled"];
+
+fn mirrorflow(arguments: &[&str]) -> Command {
+    let mut command = Command::cargo_bin("mirrorflow").unwrap();
+    command.args(arguments);
+    command
+}
+
+/// The report, and whether the exit code says consistent.
+fn inspect(network: &Path, arguments: &[&str]) -> Value {
+    let mut command = mirrorflow(&["inspect", network.to_str().unwrap(), "--json"]);
+    let output = command.args(arguments).output().unwrap();
+    assert_eq!(output.stderr, b"", "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let code = i32::from(report["verdict"] != "consistent");
+    assert_eq!(output.status.code(), Some(code));
+    report
+}
+
+/// Trained by the authors' code on figure 2's data: in double precision with the quadratic potential, and
+/// in single precision, stalled, with p = 4.
+fn network(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/networks")
+        .join(name)
+}
+
+const DOUBLE: &str = "f64_scaled_abs_p2_n540_seed0.npz";
+const STALLED: &str = "scaled_abs_p4_n540_seed0.npz";
+
+fn number(report: &Value, field: &str) -> f64 {
+    report[field].as_f64().unwrap()
+}
+
+fn disagrees(report: &Value, words: &str) -> bool {
+    // Disagreements come first, before the residual's reason.
+    let reasons = report["reasons"].as_array().unwrap();
+    let agreeing = reasons
+        .iter()
+        .position(|reason| reason.as_str().unwrap().starts_with("largest |f(x_i)"));
+    reasons[..agreeing.unwrap_or(0)]
+        .iter()
+        .any(|reason| reason.as_str().unwrap().contains(words))
+}
+
+#[test]
+fn the_authors_network_is_consistent_under_its_own_theory_only() {
+    let file = network(DOUBLE);
+    let own = inspect(&file, &SCALED_ABS);
+    assert_eq!(own["verdict"], "consistent", "{own}");
+    assert!(number(&own, "distance_to_own_flow") < 2e-6, "{own}");
+    assert!((1e-3..3e-2).contains(&number(&own, "distance_to_projection")));
+    for kind in ["w", "b", "a", "d"] {
+        let moved = number(&own["displacement"], kind);
+        let predicted = number(&own["predicted_displacement"], kind);
+        assert!(
+            (moved / predicted - 1.0).abs() < 1e-3,
+            "{kind}: {moved} {predicted}"
+        );
+    }
+    assert!(own["fit"].is_null());
+    for (wrong, words) in [
+        (["--potential", "power:3,1"], "its own flow"),
+        (["--potential", "power:4,1"], "off lines"),
+        (["--potential", "hypentropy:0.5"], "infinite width"),
+        (["--bias", "gaussian:0.5"], "Kolmogorov"),
+        (["--bias", "triangular:1"], "infinite width"),
+        (["--output-init", "random:1,0.1"], "output layer"),
+    ] {
+        let report = inspect(&file, &[&SCALED_ABS[..], &wrong].concat());
+        assert_eq!(report["verdict"], "inconsistent", "{wrong:?}");
+        assert!(disagrees(&report, words), "{wrong:?}: {report}");
+    }
+    let relu = inspect(&file, &[]);
+    assert_eq!(relu["verdict"], "not converged", "{relu}");
+}
+
+/// 0.0072 from where its flow has that loss, of which stopping explains half.
+#[test]
+fn a_stalled_network_is_told_from_one_that_was_stopped() {
+    let report = inspect(
+        &network(STALLED),
+        &[&SCALED_ABS[..], &["--potential", "power:4,1"]].concat(),
+    );
+    assert_eq!(report["verdict"], "inconsistent");
+    let [distance, explained] =
+        ["distance_to_own_flow", "explained_to_own_flow"].map(|field| number(&report, field));
+    assert!(
+        distance > 1.5 * explained && disagrees(&report, "stalled"),
+        "{report}"
+    );
+    assert!(!disagrees(&report, "projection of its start"), "{report}");
+}
+
+#[test]
+fn the_potential_is_read_from_the_weights() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("net.npz");
+    let name = file.to_str().unwrap();
+    let potential = ["--potential", "power:3,1"];
+    let train = [
+        &[
+            "train", "--data", "figure2", "--width", "1500", "--out", name,
+        ][..],
+        &SCALED_ABS,
+        &potential,
+    ];
+    mirrorflow(&train.concat()).assert().code(0);
+    let report = inspect(&file, &[&SCALED_ABS[..], &potential, &["--fit"]].concat());
+    assert_eq!(report["verdict"], "consistent", "{report}");
+    let fit = &report["fit"];
+    assert!((number(fit, "p") - 3.0).abs() < 0.1, "{fit}");
+    assert!((number(fit, "omega") - 1.0).abs() < 0.3, "{fit}");
+    let excluded = fit["excluded"].as_array().unwrap();
+    assert_eq!(excluded.len(), 4, "{fit}");
+    assert_eq!(fit["not_excluded"][0]["potential"], "power:3,1");
+}
+
+/// Networks of every width by explicit steps, from zero and from random output, stopped early too.
+#[test]
+fn networks_of_any_width_are_consistent_under_the_theory_that_trained_them() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("net.npz");
+    let name = file.to_str().unwrap();
+    let relu = ["--activation", "relu", "--scaling", "unscaled"];
+    for (theory, data) in [(&relu, "figure1"), (&SCALED_ABS, "figure2")] {
+        for (potential, uncentred) in [("quadratic", false), ("power:3,1", true)] {
+            for (seed, (width, output)) in
+                [("20", "zero"), ("60", "zero"), ("180", "random:0.5,0.1")]
+                    .into_iter()
+                    .enumerate()
+            {
+                let mut setting = vec!["--potential", potential, "--output-init", output];
+                if uncentred && theory == &relu {
+                    setting.push("--uncentred");
+                }
+                setting.extend(theory);
+                let seed = seed.to_string();
+                let train = [
+                    "train", "--data", data, "--width", width, "--out", name, "--seed", &seed,
+                ];
+                let how = ["--method", "euler", "--step", "2", "--horizon", "40000"];
+                mirrorflow(&[&train[..], &how, &setting].concat())
+                    .assert()
+                    .code(0);
+                let report = inspect(&file, &setting);
+                assert_ne!(
+                    report["verdict"], "inconsistent",
+                    "{setting:?} {width}: {report}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn without_its_start_or_its_data_a_network_is_judged_by_what_is_left() {
+    let folder = TempDir::new().unwrap();
+    let bare = folder.path().join("bare.npz");
+    let archive = Archive::read(&network(DOUBLE), None).unwrap();
+    let stripped = Archive {
+        initial: None,
+        dataset: None,
+        ..archive
+    };
+    fs::write(&bare, stripped.contents().unwrap()).unwrap();
+    let name = bare.to_str().unwrap();
+    let refused = mirrorflow(&["inspect", name]).assert().code(2).stdout("");
+    let message = String::from_utf8(refused.get_output().stderr.clone()).unwrap();
+    assert!(
+        message.contains("x and y") && message.contains("--data"),
+        "{message}"
+    );
+    let report = inspect(&bare, &[&SCALED_ABS[..], &["--data", "figure2"]].concat());
+    assert_eq!(report["verdict"], "consistent", "{report}");
+    for field in [
+        "displacement",
+        "predicted_displacement",
+        "distance_to_projection",
+        "distance_to_own_flow",
+    ] {
+        assert!(report[field].is_null(), "{field}");
+    }
+    assert!(number(&report, "p_value") > 1e-3);
+    let wrong = ["--data", "figure2", "--potential", "power:4,1"];
+    let report = inspect(&bare, &[&SCALED_ABS[..], &wrong].concat());
+    assert_eq!(report["verdict"], "inconsistent", "{report}");
+    let text = mirrorflow(&["inspect", name, "--data", "figure2"])
+        .args(SCALED_ABS)
+        .assert()
+        .code(0);
+    let text = String::from_utf8(text.get_output().stdout.clone()).unwrap();
+    assert!(
+        text.starts_with("consistent") && text.contains("without the initial arrays"),
+        "{text}"
+    );
+}
+
+/// As PyTorch saves them: float32, (n, 1) and (1, n), integer labels, a bias of shape (1).
+#[test]
+fn shapes_and_types_of_other_frameworks_are_read() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("torch.npz");
+    let Archive {
+        network,
+        initial,
+        dataset,
+    } = Archive::read(&network(DOUBLE), None).unwrap();
+    let (initial, dataset) = (initial.unwrap(), dataset.unwrap());
+    let mut writer = NpzWriter::new(File::create(&file).unwrap());
+    let column = |v: &Array1<f64>, sign: f64| -> Array2<f32> {
+        let v = v.mapv(|v| (sign * v) as f32);
+        let n = v.len();
+        v.into_shape_with_order((n, 1)).unwrap()
+    };
+    for (Network { w, b, a, d }, suffix) in [(&network, ""), (&initial, "0")] {
+        writer
+            .add_array(format!("w{suffix}"), &column(w, 1.0))
+            .unwrap();
+        writer
+            .add_array(format!("b{suffix}"), &column(b, -1.0).into_flat())
+            .unwrap();
+        writer
+            .add_array(format!("a{suffix}"), &column(a, 1.0).reversed_axes())
+            .unwrap();
+        writer
+            .add_array(format!("d{suffix}"), &ndarray::arr0(*d))
+            .unwrap();
+    }
+    writer
+        .add_array("x", &column(&Array1::from(dataset.x().to_vec()), 1.0))
+        .unwrap();
+    writer
+        .add_array("y", &column(&Array1::from(dataset.y().to_vec()), 1.0))
+        .unwrap();
+    writer.finish().unwrap();
+    let report = inspect(&file, &SCALED_ABS);
+    assert_eq!(report["verdict"], "consistent", "{report}");
+    let minus = inspect(
+        &file,
+        &[&SCALED_ABS[..], &["--convention", "minus"]].concat(),
+    );
+    assert_ne!(minus["verdict"], "consistent", "{minus}");
+}
+
+#[test]
+fn what_is_no_network_is_refused_in_one_line() {
+    let folder = TempDir::new().unwrap();
+    let whole = fs::read(network(DOUBLE)).unwrap();
+    for (bytes, name) in [
+        (&whole[..whole.len() / 2], "half.npz"),
+        (b"w,b,a,d".as_slice(), "text.npz"),
+        (b"".as_slice(), "empty.npz"),
+    ] {
+        let file = folder.path().join(name);
+        fs::write(&file, bytes).unwrap();
+        let refused = mirrorflow(&["inspect", file.to_str().unwrap()])
+            .assert()
+            .code(2)
+            .stdout("");
+        let message = String::from_utf8(refused.get_output().stderr.clone()).unwrap();
+        assert!(
+            message.lines().count() == 1 && message.contains(name),
+            "{message}"
+        );
+    }
+    for wrong in [
+        ["--alpha", "0"],
+        ["--alpha", "1.5"],
+        ["--step", "-1"],
+        ["--potential", "power:1,1"],
+    ] {
+        let file = network(DOUBLE);
+        let arguments = [&["inspect", file.to_str().unwrap()][..], &wrong].concat();
+        let refused = mirrorflow(&arguments).assert().code(2).stdout("");
+        let message = String::from_utf8(refused.get_output().stderr.clone()).unwrap();
+        assert!(message.contains(wrong[1]), "{message}");
+    }
+}
