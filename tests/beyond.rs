@@ -221,3 +221,44 @@ mod hypentropy_diagonal {
         );
     }
 }
+
+mod notebook_audit {
+    use super::verdict;
+    use mirrorflow::claims::{Context, notebook_audit::CLAIM};
+
+    #[test]
+    fn the_theory_holds_and_each_twin_is_rejected() {
+        verdict::record(&CLAIM);
+    }
+
+    /// Each twin changes what it speaks of and nothing else.
+    #[test]
+    fn each_twin_is_rejected_for_its_own_reason() {
+        let findings = (CLAIM.check)(&Context { seed: 1, effort: 1 }).unwrap();
+        assert!(findings.evidence.iter().all(|one| one.passed));
+        let reasons = [
+            ["ω = 1 to", "peak"],
+            ["ω = 2.05 to", "ω = 2.05 to"],
+            ["501 points", "501 points"],
+            ["what a stop leaves", "what a stop leaves"],
+            ["f_uncentred", "f_uncentred"],
+            ["explicit steps", "explicit steps"],
+            [
+                "density estimate over density",
+                "density estimate over density",
+            ],
+        ];
+        for (controls, words) in findings.controls.iter().zip(reasons) {
+            let rejected: Vec<&str> = controls
+                .iter()
+                .filter(|one| !one.passed)
+                .map(|one| one.what.as_str())
+                .collect();
+            for word in words {
+                assert!(rejected.iter().any(|what| what.contains(word)), "{word}");
+            }
+            let own = |what: &&str| words.iter().any(|word| what.contains(word));
+            assert!(rejected.iter().all(own), "{rejected:?}");
+        }
+    }
+}

@@ -4,6 +4,7 @@ pub mod agreement;
 pub mod dynamics;
 pub mod fluctuation_law;
 pub mod minimizer;
+pub mod notebook_audit;
 pub mod random_output;
 pub mod regime;
 pub mod representation_cost;
@@ -78,5 +79,6 @@ pub fn registry() -> &'static [Claim] {
         minimizer::uneven::CLAIM,
         dynamics::uncentred::CLAIM,
         dynamics::diagonal::CLAIM,
+        notebook_audit::CLAIM,
     ]
 }

@@ -206,7 +206,7 @@ impl Trial {
 }
 
 /// How the interpolating function responds to a function that is added to it: Π\[c\] = c − gᵀH⁻¹c(x_i).
-pub(super) struct Response {
+pub(in super::super) struct Response {
     points: Vec<f64>,
     /// g(x)ᵀH⁻¹ (one row a point, one column a datum).
     weights: Array2<f64>,
@@ -216,7 +216,11 @@ pub(super) struct Response {
 }
 
 impl Response {
-    pub(super) fn new(ensemble: &Ensemble, path: &LimitPath, points: Vec<f64>) -> Result<Self> {
+    pub(in super::super) fn new(
+        ensemble: &Ensemble,
+        path: &LimitPath,
+        points: Vec<f64>,
+    ) -> Result<Self> {
         let (features, (_, lambda)) = (ensemble.features(), path.end());
         let u = features.dot(lambda);
         let compliance = u.mapv(|u| path.potential.conjugate_hessian(u));
@@ -240,8 +244,13 @@ impl Response {
         })
     }
 
+    /// g(x)ᵀH⁻¹r at the points: the change of the interpolating function with its values at the data.
+    pub(in super::super) fn spread(&self, residual: &Array1<f64>) -> Array1<f64> {
+        self.weights.dot(residual)
+    }
+
     /// Π\[c\] at the points.
-    pub(super) fn project(&self, c: impl Fn(f64) -> f64) -> Vec<f64> {
+    pub(in super::super) fn project(&self, c: impl Fn(f64) -> f64) -> Vec<f64> {
         let data: Array1<f64> = self.inputs.iter().map(|&x| c(x)).collect();
         let taken = self.weights.dot(&data);
         self.points

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::{
     super::{Claim, Context, Control, Findings},
-    Ensemble, TOLERANCE, describe,
+    Ensemble, LimitPath, TOLERANCE, describe,
     output_layer::Response,
     random_settings, setting, times,
 };
@@ -161,9 +161,6 @@ impl Trial {
         let path = ensemble.limit()?;
         let response = Response::new(ensemble, &path, points)?;
         let rest = potential.hessian(0.0);
-        let soft = |at: &Array1<f64>| at.mapv(|value| 1.0 / potential.hessian(value));
-        let flat = Array1::from_elem(ensemble.len(), 1.0 / rest);
-        let [own_w, own_b] = [soft(&ensemble.base.w), soft(&ensemble.base.b)];
         let (predicted, biases_alone, error) = if random {
             // α = (1/φ''(A/√n))λᵀF, 1/φ'' = (1/φ₀)(1 − e n^(−(q−2)/2)): as an added −E[eασ(x)].
             let (alpha, _) = path.end();
@@ -176,16 +173,7 @@ impl Trial {
             let zero = vec![0.0; predicted.len()];
             (predicted, zero, 0.0)
         } else {
-            let inner = |w: &Array1<f64>, b: &Array1<f64>| {
-                let (values, error) = response.inner_under(ensemble, &path, [w, b]);
-                (Array1::from(values), error)
-            };
-            let (centred, own) = (inner(&flat, &flat), inner(&own_w, &own_b));
-            (
-                (&own.0 - &centred.0).to_vec(),
-                (inner(&flat, &own_b).0 - &centred.0).to_vec(),
-                centred.1 + own.1,
-            )
+            from_zero_output(ensemble, &path, &response)
         };
         let solver = 6.0 * TOLERANCE * setting.dataset.largest_value() * n[2].powf(power);
         let order = if random { 0.5 * (q - 2.0) } else { 1.0 };
@@ -224,6 +212,29 @@ impl Trial {
             }
         }
     }
+}
+
+/// n²(f_uncentred − f_centred) from zero output, the same with φ''(0) for the input weights, and the error
+/// of both.
+pub(in super::super) fn from_zero_output(
+    ensemble: &Ensemble,
+    path: &LimitPath,
+    response: &Response,
+) -> (Vec<f64>, Vec<f64>, f64) {
+    let potential = ensemble.setting.potential;
+    let soft = |at: &Array1<f64>| at.mapv(|value| 1.0 / potential.hessian(value));
+    let flat = Array1::from_elem(ensemble.len(), 1.0 / potential.hessian(0.0));
+    let [own_w, own_b] = [soft(&ensemble.base.w), soft(&ensemble.base.b)];
+    let inner = |w: &Array1<f64>, b: &Array1<f64>| {
+        let (values, error) = response.inner_under(ensemble, path, [w, b]);
+        (Array1::from(values), error)
+    };
+    let (centred, own) = (inner(&flat, &flat), inner(&own_w, &own_b));
+    (
+        (&own.0 - &centred.0).to_vec(),
+        (inner(&flat, &own_b).0 - &centred.0).to_vec(),
+        centred.1 + own.1,
+    )
 }
 
 impl Response {
