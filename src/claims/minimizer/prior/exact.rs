@@ -106,6 +106,11 @@ impl Law {
         })
     }
 
+    /// Whether |W| = 1.
+    pub(super) fn is_binary(&self) -> bool {
+        self.magnitudes == [ratio(1, 1)]
+    }
+
     fn count(&self) -> BigRational {
         BigRational::from_integer(self.magnitudes.len().into())
     }
