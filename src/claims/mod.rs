@@ -72,6 +72,7 @@ pub fn registry() -> &'static [Claim] {
         dynamics::output_layer::CLAIM,
         dynamics::descent::CLAIM,
         random_output::CLAIM,
+        minimizer::prior::CLAIM,
         regime::not_kernel::CLAIM,
         regime::non_rkhs::CLAIM,
         regime::takeaway::CLAIM,

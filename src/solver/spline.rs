@@ -262,7 +262,7 @@ fn kink_sum<T: Scalar>(x: &[T], multipliers: &[T]) -> PiecewisePolynomial<T> {
 
 /// A solution of the square system with augmented matrix `rows` by Gauss–Jordan elimination; free
 /// unknowns are 0, and `None` says that the equations contradict each other.
-fn solve<T: Scalar>(mut rows: Vec<Vec<T>>) -> Option<Vec<T>> {
+pub(crate) fn solve<T: Scalar>(mut rows: Vec<Vec<T>>) -> Option<Vec<T>> {
     let n = rows.len();
     let pivot_floor = T::roundoff() * largest(rows.iter().flat_map(|row| &row[..n]).map(T::abs));
     let side_floor = T::roundoff() * largest(rows.iter().map(|row| row[n].abs()));

@@ -1,6 +1,7 @@
 //! The minimisers: what the infinite-width network is, and that finite ones fluctuate about it.
 
 pub mod abs;
+pub mod prior;
 pub mod relu;
 pub mod relu_scaled;
 pub mod shape;

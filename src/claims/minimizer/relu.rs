@@ -127,7 +127,7 @@ fn check(context: &Context) -> Result<Findings> {
     Ok(Findings { evidence, controls })
 }
 
-fn setting(dataset: Dataset, bias: BiasDensity) -> Setting {
+pub(super) fn setting(dataset: Dataset, bias: BiasDensity) -> Setting {
     Setting {
         dataset,
         activation: Activation::Relu,
