@@ -262,3 +262,41 @@ mod notebook_audit {
         }
     }
 }
+
+mod sharp_hypotheses {
+    use super::verdict;
+    use mirrorflow::claims::{Context, sharp_hypotheses::CLAIM};
+
+    #[test]
+    fn the_theory_holds_and_each_twin_is_rejected() {
+        verdict::record(&CLAIM);
+    }
+
+    /// A twin disagrees with the instance that it speaks of, and with no other.
+    #[test]
+    fn each_twin_is_rejected_by_its_own_instance() {
+        let findings = (CLAIM.check)(&Context { seed: 1, effort: 1 }).unwrap();
+        assert!(findings.evidence.iter().all(|one| one.passed));
+        let instances = [
+            "|z|⁴, figure 1",
+            "limit of the projection, and that under |z|^1.5",
+            "power of 1/n",
+            "start of size",
+            "b = w|u|",
+            "16 atoms",
+            "limit of d",
+            "A = 1/16",
+        ];
+        for (controls, instance) in findings.controls.iter().zip(instances) {
+            let rejected: Vec<&str> = controls
+                .iter()
+                .filter(|one| !one.passed)
+                .map(|one| one.what.as_str())
+                .collect();
+            assert!(
+                rejected.len() == 1 && rejected[0].contains(instance),
+                "{instance}: {rejected:?}"
+            );
+        }
+    }
+}

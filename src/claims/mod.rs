@@ -9,6 +9,7 @@ pub mod random_output;
 pub mod regime;
 pub mod representation_cost;
 mod sample;
+pub mod sharp_hypotheses;
 
 use crate::{Result, evidence::Evidence};
 use serde::Serialize;
@@ -80,6 +81,7 @@ pub fn registry() -> &'static [Claim] {
         minimizer::uneven::CLAIM,
         dynamics::uncentred::CLAIM,
         dynamics::diagonal::CLAIM,
+        sharp_hypotheses::CLAIM,
         notebook_audit::CLAIM,
     ]
 }
