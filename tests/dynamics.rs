@@ -125,3 +125,36 @@ mod descent_follows_flow {
         verdict::record(&CLAIM);
     }
 }
+
+mod lazy_multivariate {
+    use super::verdict;
+    use mirrorflow::claims::{Context, dynamics::multivariate::CLAIM};
+
+    #[test]
+    fn the_theory_holds_and_each_twin_is_rejected() {
+        verdict::record(&CLAIM);
+    }
+
+    /// Other data, neurons and potentials; each twin falls by what it speaks of, and by that alone.
+    #[test]
+    fn each_twin_is_rejected_for_its_own_reason() {
+        for seed in [1, 2] {
+            let findings = (CLAIM.check)(&Context { seed, effort: 1 }).unwrap();
+            for one in &findings.evidence {
+                assert!(one.passed, "{one:?}");
+            }
+            let reasons = [
+                "n∇Φ of w",
+                "n²∇Φ of b",
+                "n²(w, b)ᵀ∇Φ",
+                "n²∇Φ of w",
+                "late rate",
+            ];
+            for (controls, reason) in findings.controls.iter().zip(reasons) {
+                let mut rejected = controls.iter().filter(|one| !one.passed).peekable();
+                assert!(rejected.peek().is_some(), "{reason}");
+                assert!(rejected.all(|one| one.what.contains(reason)), "{reason}");
+            }
+        }
+    }
+}

@@ -70,6 +70,7 @@ pub fn registry() -> &'static [Claim] {
         dynamics::lazy::UNSCALED,
         dynamics::lazy::SCALED,
         dynamics::loss_decay::CLAIM,
+        dynamics::multivariate::CLAIM,
         dynamics::output_layer::CLAIM,
         dynamics::descent::CLAIM,
         random_output::CLAIM,

@@ -4,6 +4,7 @@ pub mod descent;
 pub mod diagonal;
 pub mod lazy;
 pub mod loss_decay;
+pub mod multivariate;
 pub mod output_layer;
 pub mod projection;
 pub mod uncentred;
