@@ -308,7 +308,7 @@ fn json_has_every_field_and_null_for_what_does_not_apply() {
             assert_eq!(keys(evidence), fields.split(' ').collect());
         }
         for control in claim["controls"].as_array().unwrap() {
-            let fields = "by disagreeing id kind rejected statement";
+            let fields = "by disagreeing id kind power rejected statement";
             assert_eq!(keys(control), fields.split(' ').collect());
         }
     }

@@ -12,6 +12,7 @@ use crate::{
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use rayon::prelude::*;
 use serde::Serialize;
+use statrs::distribution::{ContinuousCDF, Normal};
 use std::{
     any::Any,
     fmt::{self, Display, Write},
@@ -120,6 +121,9 @@ pub struct JudgedControl {
     pub kind: Option<Kind>,
     /// Comparisons that disagree, of how many.
     pub disagreeing: [usize; 2],
+    /// Probability with which other seeds would reject it too: 1 where a comparison disagrees that is no
+    /// test, else that of the sharpest test at the effect observed.
+    pub power: Option<f64>,
 }
 
 /// Counts over a ledger.
@@ -271,17 +275,17 @@ impl Ledger {
                 id = claim.id,
             );
         }
-        page +=
-            "\n## Falsifiability\n\nEvery claim and each of its false twins: what rejected it.\n\n";
-        page += "| claim | false twin | first rejected by | comparisons that disagree |\n|---|---|---|---|\n";
+        page += "\n## Falsifiability\n\nEvery claim and each of its false twins: what rejected it, and with which probability other seeds would (1 where not by tests alone, else the power at the effect observed).\n\n";
+        page += "| claim | false twin | first rejected by | comparisons that disagree | power |\n|---|---|---|---|---|\n";
         for claim in &self.claims {
             for twin in &claim.controls {
                 let [wrong, all] = twin.disagreeing;
                 page += &format!(
-                    "| `{}` | `{}` | {} | {wrong} of {all} |\n",
+                    "| `{}` | `{}` | {} | {wrong} of {all} | {} |\n",
                     claim.id,
                     twin.id,
                     twin.kind.map_or("**nothing**", kind),
+                    twin.power.map_or("".into(), |power| number(power, 4)),
                 );
             }
         }
@@ -465,7 +469,24 @@ impl JudgedControl {
                 evidence.iter().filter(|e| !e.passed).count(),
                 evidence.len(),
             ],
+            power: evidence
+                .iter()
+                .filter(|e| !e.passed)
+                .map(repeated)
+                .reduce(f64::max),
         }
+    }
+}
+
+/// Power of a comparison that disagrees, if its effect is as large as observed.
+fn repeated(evidence: &Evidence) -> f64 {
+    match (evidence.test.p_value, evidence.test.alpha) {
+        (Some(p), Some(alpha)) => {
+            let normal = Normal::standard();
+            let [observed, critical] = [p, alpha].map(|p| normal.inverse_cdf(0.5 * p));
+            normal.cdf(critical - observed)
+        }
+        _ => 1.0,
     }
 }
 
