@@ -31,6 +31,8 @@ pub enum Command {
     Train(TrainArgs),
     /// Tell whether the theory describes a trained network
     Inspect(InspectArgs),
+    /// Draw the paper's figures and two more, with their numbers
+    Figures(FiguresArgs),
 }
 
 #[derive(Debug, Args)]
@@ -82,6 +84,9 @@ pub struct MinimizerArgs {
     /// Add the standard deviation of networks of this width
     #[arg(long, value_name = "N", value_parser = positive)]
     pub width: Option<usize>,
+    /// Draw data, minimiser, its curvature and the band of the width into this file
+    #[arg(long, value_name = "FILE", value_parser = path())]
+    pub svg: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
@@ -127,6 +132,13 @@ pub struct TrainArgs {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct FiguresArgs {
+    /// Write the pictures (SVG) and their numbers (CSV) into this folder
+    #[arg(long, value_name = "DIR", default_value = "figures", value_parser = path())]
+    pub out: PathBuf,
 }
 
 #[derive(Debug, Args)]

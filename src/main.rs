@@ -3,7 +3,9 @@
 mod cli;
 
 use clap::Parser;
-use cli::{AuditArgs, ClaimsArgs, Cli, Command, InspectArgs, MinimizerArgs, TrainArgs};
+use cli::{
+    AuditArgs, ClaimsArgs, Cli, Command, FiguresArgs, InspectArgs, MinimizerArgs, TrainArgs,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use mirrorflow::{
     Error, Result,
@@ -11,6 +13,7 @@ use mirrorflow::{
     evidence::inspection::Question,
     report::{
         self,
+        figures::numbers,
         inspect::InspectReport,
         ledger::{self, Ledger},
         minimizer::MinimizerReport,
@@ -18,6 +21,7 @@ use mirrorflow::{
     },
     setting::{Archive, Dataset, Network},
     solver::{
+        infinite_width,
         mirror_descent::{self, Rule},
         mirror_flow::{self, Options},
     },
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
         Command::Minimizer(args) => minimizer(&args),
         Command::Train(args) => train(&args),
         Command::Inspect(args) => inspect(&args),
+        Command::Figures(args) => figures(&args),
     };
     match outcome {
         Ok(Outcome { text, well }) => print(&text, if well { 0 } else { 1 }),
@@ -136,7 +141,13 @@ fn description(claim: &Claim) -> String {
 
 fn minimizer(args: &MinimizerArgs) -> Result<Outcome> {
     let points = args.points()?;
-    let report = MinimizerReport::new(&args.setting.setting()?, points, args.width)?;
+    let setting = args.setting.setting()?;
+    let report = MinimizerReport::new(&setting, points, args.width)?;
+    if let Some(file) = &args.svg {
+        let solution = infinite_width::minimize(&setting)?;
+        let drawing = numbers::minimizer(&solution, args.width)?.svg()?;
+        report::write_whole(file, drawing.as_bytes())?;
+    }
     Ok(Outcome {
         text: if args.json {
             json(&report)
@@ -241,6 +252,18 @@ fn inspect(args: &InspectArgs) -> Result<Outcome> {
             report.to_string()
         },
     })
+}
+
+fn figures(args: &FiguresArgs) -> Result<Outcome> {
+    // Before the work, not after it.
+    report::make_folder(&args.out)?;
+    let mut text = String::new();
+    for figure in numbers::all()? {
+        for file in figure.write(&args.out)? {
+            let _ = writeln!(text, "{file}");
+        }
+    }
+    Ok(Outcome { text, well: true })
 }
 
 fn json(value: &impl serde::Serialize) -> String {

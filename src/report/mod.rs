@@ -2,6 +2,7 @@
 //! Markdown and JUnit XML. Nothing is computed here that a result depends on, and nothing is
 //! printed: the command line does that.
 
+pub mod figures;
 pub mod inspect;
 pub mod ledger;
 pub mod minimizer;
