@@ -19,6 +19,7 @@ use crate::{
     },
     setting::{Activation, Dataset, Network, OutputInit, Scaling, Setting},
     solver::{
+        dual::Sheet,
         infinite_width::{self, Solution},
         mirror_descent::{self, Rule},
         mirror_flow::{self, Options},
@@ -586,12 +587,8 @@ fn density_at_zero(theory: Theory) -> Result<Vec<Evidence>> {
         let setting = figure(2, potential)?;
         let solution = infinite_width::minimize(&setting)?;
         // Σ 1/|h'''| over the zeros of h'': |h''| has each of its small values twice about each.
-        let multipliers = solution.multipliers();
         let x = setting.dataset.x();
-        let force = |c: f64| -> f64 {
-            let terms = x.iter().zip(&multipliers);
-            terms.map(|(x, lambda)| lambda * (x - c).abs()).sum()
-        };
+        let force = |c: f64| solution.dual_function(Sheet::Both, c);
         let density: f64 = x
             .windows(2)
             .map(|pair| {

@@ -11,6 +11,7 @@ use crate::{
     report::minimizer::grid,
     setting::{Activation, BiasDensity, Dataset, Network, OutputInit, Potential, Scaling, Setting},
     solver::{
+        dual::Sheet,
         infinite_width::{self, Solution},
         mirror_flow::{self, Options, Run, Status},
         quadrature::Order,
@@ -225,12 +226,8 @@ pub fn figure2() -> Result<Figure> {
 /// the data, so that each crossing of ±v adds φ''(v)/|U'|, times ½.
 pub fn density_of_curvature(solution: &Solution, v: f64) -> f64 {
     let setting = solution.setting();
-    let multipliers = solution.multipliers();
     let x = setting.dataset.x();
-    let force = |c: f64| -> f64 {
-        let pairs = x.iter().zip(&multipliers);
-        pairs.map(|(x, lambda)| lambda * (x - c).abs()).sum()
-    };
+    let force = |c: f64| solution.dual_function(Sheet::Both, c);
     let level = setting.potential.mirror_map(v);
     let crossings = x.windows(2).map(|pair| {
         let (left, right) = (force(pair[0]), force(pair[1]));
@@ -440,7 +437,6 @@ pub fn dynamics() -> Result<Figure> {
 
 /// sup|α| over both sheets and the support.
 fn largest_alpha(solution: &Solution) -> f64 {
-    use crate::solver::dual::Sheet;
     let edge = solution.setting().bias.half_width();
     let on = |sheet: Sheet| distance::sup(|c| solution.alpha(sheet, c), edge);
     Sheet::of(solution.setting().activation)
@@ -467,12 +463,7 @@ pub fn shape() -> Result<Figure> {
         let duals = run.network.a.iter().map(|a| potential.mirror_map(n * a));
         let points = run.network.knots().into_iter().zip(duals).collect();
         let solution = infinite_width::minimize(&setting)?;
-        let multipliers = solution.multipliers();
-        let x = setting.dataset.x();
-        let force = |c: f64| -> f64 {
-            let pairs = x.iter().zip(&multipliers);
-            pairs.map(|(x, lambda)| lambda * (x - c).abs()).sum()
-        };
+        let force = |c: f64| solution.dual_function(Sheet::Both, c);
         let line = grid(-1.0, 1.0, PLACES).into_iter().map(|c| (c, force(c)));
         panels.push(panel(
             name,
