@@ -171,7 +171,7 @@ fn main() {
     row(
         "c, q and φ''(0) of the gap to gradient flow, networks",
         "gradient-flow-agreement",
-        "figure 2, Abs, unscaled power:3,1, uniform:1, n = 43740: mean of sup",
+        "figure 2, Abs, unscaled power:3,1, uniform:1, n = 43740: mean of",
         true,
         &quotient,
     );
