@@ -16,7 +16,7 @@ use crate::{Error, Result};
 /// How a series is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
-    /// A line of this number of the colours.
+    /// A line; each with the number of its colour.
     Line(usize),
     /// A dashed line.
     Dashes(usize),
