@@ -96,8 +96,8 @@ mod relu_scaled {
 mod uneven_density {
     use super::{strategies, verdict};
     use mirrorflow::{
-        claims::minimizer::uneven::CLAIM,
-        evidence::certificate,
+        claims::{Context, minimizer::uneven::CLAIM},
+        evidence::{Evidence, Kind, certificate},
         setting::{Activation, BiasDensity, Scaling, Setting},
         solver::infinite_width,
     };
@@ -106,6 +106,21 @@ mod uneven_density {
     #[test]
     fn the_theory_holds_and_each_twin_is_rejected() {
         verdict::record(&CLAIM);
+    }
+
+    /// Rational arithmetic alone rejects each twin: the wrong formulas for ReLU, the wrong density for |·|.
+    #[test]
+    fn each_twin_is_off_in_rationals() {
+        let findings = (CLAIM.check)(&Context { seed: 3, effort: 1 }).unwrap();
+        let exact = |evidence: &[Evidence]| -> Vec<bool> {
+            let exact = evidence.iter().filter(|one| one.kind == Kind::Exact);
+            exact.map(|one| one.passed).collect()
+        };
+        assert_eq!(exact(&findings.evidence), [true; 6]);
+        let relu = [true, true, false, true, true, true];
+        let abs = [true, true, true, true, true, false];
+        let twins: Vec<_> = findings.controls.iter().map(|twin| exact(twin)).collect();
+        assert_eq!(twins, [relu, relu, abs]);
     }
 
     proptest! {

@@ -1,18 +1,24 @@
 //! `uneven-density`: initial biases whose density is not even.
 
+mod exact;
+
 use gauss_quad::GaussLegendre;
 use ndarray::Array1;
+use num_rational::BigRational;
+use num_traits::Signed;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use std::num::NonZeroUsize;
 
+use self::exact::ExactCase;
 use super::{Case, between, random_dataset, relu_scaled::two_sheets};
 use crate::{
     Result,
     claims::{
         Claim, Context, Control, Findings,
         dynamics::{describe, setting},
+        representation_cost::exact::vanish,
         sample::Sample,
     },
     evidence::{
@@ -50,6 +56,8 @@ pub const CLAIM: Claim = Claim {
     check,
 };
 
+/// Random splines in rational arithmetic, half of them for |·|.
+const EXACT: usize = 8;
 const WIDTH: usize = 14_580;
 const DRAWS: usize = 100;
 const POINTS: [f64; 4] = [-0.6, 0.1, 0.5, 0.8];
@@ -123,6 +131,11 @@ fn check(context: &Context) -> Result<Findings> {
         Sample::draw(&case.name, &case.setting, &POINTS, WIDTH, draws, seed)
     });
     let samples: Vec<Sample> = samples.collect::<Result<_>>()?;
+    let exact = (0..EXACT * context.effort).map(|number| {
+        let activation = if number % 2 == 0 { relu } else { abs };
+        ExactCase::draw(activation, &mut rng)
+    });
+    let exact: Vec<ExactCase> = exact.collect::<Result<_>>()?;
     let judge = |theory: Theory| -> Result<Vec<Evidence>> {
         let refinements = cases.par_iter().map(|(case, _)| {
             let activation = case.setting.activation;
@@ -143,7 +156,7 @@ fn check(context: &Context) -> Result<Findings> {
             })
         });
         let refinements: Vec<_> = refinements.collect::<Result<_>>()?;
-        let mut evidence = Vec::new();
+        let mut evidence = in_rationals(&exact, theory)?;
         for ((case, solution), refinement) in cases.iter().zip(&refinements) {
             evidence.push(case.against_conic(refinement));
             if case.setting.activation == Activation::Relu {
@@ -167,6 +180,34 @@ fn check(context: &Context) -> Result<Findings> {
         evidence: judge(Paper)?,
         controls: controls.into_iter().collect::<Result<_>>()?,
     })
+}
+
+/// The functional and the α that attains it, without rounding.
+fn in_rationals(cases: &[ExactCase], theory: Theory) -> Result<Vec<Evidence>> {
+    let mut evidence = Vec::new();
+    for (name, activation) in [("ReLU", Activation::Relu), ("|·|", Activation::Abs)] {
+        let cases = || cases.iter().filter(|case| case.activation == activation);
+        let gaps = cases().map(|case| Ok((case.energy.clone() - case.cost(theory)?).abs()));
+        let gaps: Vec<BigRational> = gaps.collect::<Result<_>>()?;
+        for (what, defects) in [
+            (
+                "|E[α σ(w x − b)] − h(x)|",
+                cases().map(|case| case.generation.clone()).collect(),
+            ),
+            (
+                "|E[α ν]| and |E[ν σ(w x − b)]| over null directions ν",
+                cases().map(|case| case.nullity.clone()).collect(),
+            ),
+            ("|E α² − functional|", gaps),
+        ] {
+            let what = format!(
+                "{name}, largest in {} random splines and densities: {what}",
+                defects.len()
+            );
+            evidence.push(vanish(what, defects));
+        }
+    }
+    Ok(evidence)
 }
 
 /// Knots of |·|: b and −b with half the mass each, or b alone; ascending.

@@ -1,15 +1,18 @@
 //! The identity in rational arithmetic, for uniform biases and random splines.
 
 use num_rational::BigRational;
-use num_traits::{Signed, Zero};
+use num_traits::{Signed, ToPrimitive, Zero};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::Theory::{self, AbsoluteMoment, Paper, SlopesDropped, UnweightedCurvature};
 use crate::Result;
+use crate::evidence::{Evidence, Kind};
+use crate::setting::Activation;
 use crate::solver::spline::{PiecewisePolynomial, RepresentationCost, Scalar};
 
-type Spline = PiecewisePolynomial<BigRational>;
+/// With rational coefficients.
+pub(in crate::claims) type Spline = PiecewisePolynomial<BigRational>;
 
 /// A random spline h, and the α that is claimed to be the cheapest to generate it, B ~ U(−c, c).
 pub(super) struct ExactCase {
@@ -47,7 +50,15 @@ impl ExactCase {
         // α⁺ = h''/p_B, and α⁻ affine in the knot with E[α⁻] = S and E[B α⁻] = Q.
         let (s, q) = RepresentationCost::relu(half_width.clone()).side_functionals(&h);
         let odd = PiecewisePolynomial::polynomial(vec![s, q * rational(3, 1) / (c * c)]);
-        let alpha = Sheets::new(&bend.scaled(&(rational(2, 1) * c)), &odd, c);
+        let density = (rational(2, 1) * c).recip();
+        let density = PiecewisePolynomial::polynomial(vec![density]);
+        let even = bend.scaled(&(rational(2, 1) * c));
+        // α(1, k) = α⁺(k) + α⁻(k), α(−1, −k) = α⁺(k) − α⁻(k).
+        let sheets = |even: &Spline, odd: &Spline| {
+            let knots = [even.sum(odd), even.sum(&odd.scaled(&rational(-1, 1)))];
+            Sheets::new(Activation::Relu, knots, &density, c)
+        };
+        let alpha = sheets(&even, &odd);
         let within = breakpoints.windows(2).flat_map(|ends| {
             let step = (ends[1].clone() - &ends[0]) / rational(7, 1);
             (0..7).map(move |k| rational(k, 1) * &step + &ends[0])
@@ -60,7 +71,7 @@ impl ExactCase {
 
         let mut nullity = BigRational::zero();
         for legendre in &legendre(c)[2..] {
-            let null = Sheets::new(&PiecewisePolynomial::polynomial(vec![]), legendre, c);
+            let null = sheets(&PiecewisePolynomial::polynomial(vec![]), legendre);
             // Inside [−c, c] its output has degree ≤ 8, outside it is affine.
             let outputs = (-10..=10).map(|k| null.output(&(rational(k, 6) * c)));
             let defects = outputs.chain([alpha.inner_product(&null)]);
@@ -92,33 +103,54 @@ impl ExactCase {
     }
 }
 
-/// Output weights α(1, b) and α(−1, b) as functions of b ∈ [−c, c].
-struct Sheets([Spline; 2], BigRational);
+/// Output weights α(1, b) and α(−1, b) of neurons whose biases have a density on \[−c, c\].
+pub(in crate::claims) struct Sheets {
+    activation: Activation,
+    weights: [Spline; 2],
+    density: Spline,
+    half_width: BigRational,
+}
 
 impl Sheets {
-    /// α(1, b) = α⁺(b) + α⁻(b) and α(−1, b) = α⁺(−b) − α⁻(−b).
-    fn new(even: &Spline, odd: &Spline, half_width: &BigRational) -> Self {
-        let minus = even.sum(&odd.scaled(&rational(-1, 1))).reflected();
-        Self([even.sum(odd), minus], half_width.clone())
+    /// From α(1, k) and α(−1, −k), functions of the knot k, and the density of b.
+    pub(in crate::claims) fn new(
+        activation: Activation,
+        [plus, minus]: [Spline; 2],
+        density: &Spline,
+        half_width: &BigRational,
+    ) -> Self {
+        Self {
+            activation,
+            weights: [plus, minus.reflected()],
+            density: density.clone(),
+            half_width: half_width.clone(),
+        }
     }
 
-    /// E[α σ(w x − b)].
-    fn output(&self, x: &BigRational) -> BigRational {
-        let Self(sheets, c) = self;
+    /// E\[α σ(w x − b)\].
+    pub(in crate::claims) fn output(&self, x: &BigRational) -> BigRational {
+        let c = &self.half_width;
         let on_sheet = |(alpha, z): (&Spline, BigRational)| {
             let line = PiecewisePolynomial::polynomial(vec![z.clone(), rational(-1, 1)]);
-            alpha.product(&line).integral(&-c, &z.clamp(-c, c.clone()))
+            let signed = alpha.product(&self.density).product(&line);
+            let kink = z.clamp(-c, c.clone());
+            let below = signed.integral(&-c, &kink);
+            match self.activation {
+                Activation::Relu => below,
+                Activation::Abs => below - signed.integral(&kink, c),
+            }
         };
-        let both: BigRational = sheets.iter().zip([x.clone(), -x]).map(on_sheet).sum();
-        both / (rational(4, 1) * c)
+        let both: BigRational = self.weights.iter().zip([x.clone(), -x]).map(on_sheet).sum();
+        both / rational(2, 1)
     }
 
-    /// E[α β].
-    fn inner_product(&self, other: &Self) -> BigRational {
-        let Self(sheets, c) = self;
-        let pairs = sheets.iter().zip(&other.0);
-        let both: BigRational = pairs.map(|(a, b)| a.product(b).integral(&-c, c)).sum();
-        both / (rational(4, 1) * c)
+    /// E\[α β\].
+    pub(in crate::claims) fn inner_product(&self, other: &Self) -> BigRational {
+        let c = &self.half_width;
+        let pairs = self.weights.iter().zip(&other.weights);
+        let weighted = pairs.map(|(a, b)| a.product(b).product(&self.density));
+        let both: BigRational = weighted.map(|product| product.integral(&-c, c)).sum();
+        both / rational(2, 1)
     }
 }
 
@@ -136,6 +168,13 @@ fn legendre(c: &BigRational) -> Vec<Spline> {
     family
 }
 
-fn rational(numerator: i32, denominator: i32) -> BigRational {
+/// That the largest of some defects is 0.
+pub(in crate::claims) fn vanish(what: String, defects: Vec<BigRational>) -> Evidence {
+    let worst = defects.into_iter().max().and_then(|worst| worst.to_f64());
+    Evidence::compare(Kind::Exact, what, worst.unwrap_or(f64::NAN), 0.0, 0.0)
+}
+
+/// numerator/denominator.
+pub(in crate::claims) fn rational(numerator: i32, denominator: i32) -> BigRational {
     BigRational::integer(numerator) / BigRational::integer(denominator)
 }
