@@ -31,9 +31,7 @@ impl Evidences {
                 .iter()
                 .find(|claim| claim.id == id)
                 .unwrap();
-            (claim.check)(&Context { seed: 0, effort })
-                .unwrap()
-                .evidence
+            (claim.check)(&Context::new(0, effort)).unwrap().evidence
         });
         let named = all.iter().filter(|one| one.what.contains(what));
         let scaled = named.map(|one| {

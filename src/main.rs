@@ -86,10 +86,7 @@ fn audit(args: &AuditArgs) -> Result<Outcome> {
     let selected = ledger::select(claims::registry(), &args.only)?;
     // Before the work, not after it.
     args.out.as_deref().map_or(Ok(()), report::make_folder)?;
-    let context = Context {
-        seed: args.seed,
-        effort: args.effort,
-    };
+    let context = Context::new(args.seed, args.effort);
     let bar = progress("claims", selected.len());
     let mut ledger = Ledger::run(&selected, &context, || bar.inc(1));
     bar.finish_and_clear();

@@ -23,7 +23,7 @@ mod relu_scaled {
     /// Cone programs reject each twin for both potentials, and networks all but the near miss.
     #[test]
     fn each_twin_is_rejected() {
-        let findings = (CLAIM.check)(&Context { seed: 1, effort: 1 }).unwrap();
+        let findings = (CLAIM.check)(&Context::new(1, 1)).unwrap();
         for (twin, controls) in findings.controls.iter().enumerate() {
             assert!(controls[..2].iter().all(|one| !one.passed), "twin {twin}");
             let networks = controls[2..].iter().filter(|one| !one.passed).count();
@@ -111,7 +111,7 @@ mod uneven_density {
     /// Rational arithmetic alone rejects each twin: the wrong formulas for ReLU, the wrong density for |·|.
     #[test]
     fn each_twin_is_off_in_rationals() {
-        let findings = (CLAIM.check)(&Context { seed: 3, effort: 1 }).unwrap();
+        let findings = (CLAIM.check)(&Context::new(3, 1)).unwrap();
         let exact = |evidence: &[Evidence]| -> Vec<bool> {
             let exact = evidence.iter().filter(|one| one.kind == Kind::Exact);
             exact.map(|one| one.passed).collect()
@@ -172,7 +172,7 @@ mod uncentred_potential {
     /// From zero output each trial rejects that nothing changes, and that it changes at first order.
     #[test]
     fn each_trial_from_zero_output_sees_the_difference() {
-        let findings = (CLAIM.check)(&Context { seed: 1, effort: 1 }).unwrap();
+        let findings = (CLAIM.check)(&Context::new(1, 1)).unwrap();
         for twin in &findings.controls[..2] {
             assert!(twin[..3].iter().all(|one| !one.passed));
         }
@@ -218,7 +218,7 @@ mod hypentropy_diagonal {
     /// Clock and parameter are seen on each path, the ends by either side of the scale.
     #[test]
     fn each_twin_is_rejected_for_its_own_reason() {
-        let findings = (CLAIM.check)(&Context { seed: 1, effort: 1 }).unwrap();
+        let findings = (CLAIM.check)(&Context::new(1, 1)).unwrap();
         let wrong = |twin: usize| -> Vec<usize> {
             let evidence = findings.controls[twin].iter().enumerate();
             let wrong = evidence.filter(|(_, one)| !one.passed);
@@ -249,7 +249,7 @@ mod notebook_audit {
     /// Each twin changes what it speaks of and nothing else.
     #[test]
     fn each_twin_is_rejected_for_its_own_reason() {
-        let findings = (CLAIM.check)(&Context { seed: 1, effort: 1 }).unwrap();
+        let findings = (CLAIM.check)(&Context::new(1, 1)).unwrap();
         assert!(findings.evidence.iter().all(|one| one.passed));
         let reasons = [
             ["ω = 1 to", "peak"],
@@ -290,7 +290,7 @@ mod sharp_hypotheses {
     /// A twin disagrees with the instance that it speaks of, and with no other.
     #[test]
     fn each_twin_is_rejected_by_its_own_instance() {
-        let findings = (CLAIM.check)(&Context { seed: 1, effort: 1 }).unwrap();
+        let findings = (CLAIM.check)(&Context::new(1, 1)).unwrap();
         assert!(findings.evidence.iter().all(|one| one.passed));
         let instances = [
             "|z|⁴, figure 1",

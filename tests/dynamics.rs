@@ -16,7 +16,7 @@ mod bregman_projection {
     /// The frozen preconditioner leaves the row space, in every problem; the halved rate does not.
     #[test]
     fn each_twin_is_rejected_for_its_own_reason() {
-        let findings = (CLAIM.check)(&Context { seed: 1, effort: 1 }).unwrap();
+        let findings = (CLAIM.check)(&Context::new(1, 1)).unwrap();
         let [frozen, halved] = findings.controls.as_slice() else {
             panic!("two twins")
         };
@@ -41,7 +41,7 @@ mod gradient_flow_agreement {
     /// Twins fall where they differ from the theory, and not elsewhere.
     #[test]
     fn each_twin_is_rejected_for_its_own_reason() {
-        let findings = (CLAIM.check)(&Context { seed: 0, effort: 1 }).unwrap();
+        let findings = (CLAIM.check)(&Context::new(0, 1)).unwrap();
         let failing = |twin: usize| -> Vec<&str> {
             let evidence = findings.controls[twin].iter();
             let failing = evidence.filter(|one| !one.passed);
@@ -91,14 +91,14 @@ mod loss_decay {
     /// undetermined; the check is carried out all the same.
     #[test]
     fn a_seed_with_a_vanishing_residual_at_a_sliding_knot() {
-        let findings = (CLAIM.check)(&Context { seed: 1, effort: 1 }).unwrap();
+        let findings = (CLAIM.check)(&Context::new(1, 1)).unwrap();
         assert!(findings.evidence.iter().all(|one| one.passed));
     }
 
     /// φ''(0) is no twin where φ'' is constant; the bound by K(0) is too small, not too large, there.
     #[test]
     fn quadratic_potentials_have_no_twins() {
-        let findings = (CLAIM.check)(&Context { seed: 0, effort: 1 }).unwrap();
+        let findings = (CLAIM.check)(&Context::new(0, 1)).unwrap();
         for twin in &findings.controls {
             let mut quadratic = twin.iter().filter(|one| one.what.contains("quadratic"));
             assert!(quadratic.all(|one| one.passed));
@@ -139,7 +139,7 @@ mod lazy_multivariate {
     #[test]
     fn each_twin_is_rejected_for_its_own_reason() {
         for seed in [1, 2] {
-            let findings = (CLAIM.check)(&Context { seed, effort: 1 }).unwrap();
+            let findings = (CLAIM.check)(&Context::new(seed, 1)).unwrap();
             for one in &findings.evidence {
                 assert!(one.passed, "{one:?}");
             }

@@ -23,7 +23,7 @@ mod fluctuation_law {
     /// the pooled comparisons left out (they repeat the others).
     #[test]
     fn p_values_are_uniform_over_seeds() {
-        let runs = (100..103).map(|seed| (CLAIM.check)(&Context { seed, effort: 1 }).unwrap());
+        let runs = (100..103).map(|seed| (CLAIM.check)(&Context::new(seed, 1)).unwrap());
         let evidence = runs.flat_map(|run| run.evidence);
         let single = evidence.filter(|one| !one.what.contains("together"));
         let values: Vec<f64> = single.filter_map(|one| one.test.p_value).collect();

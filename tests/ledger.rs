@@ -15,7 +15,7 @@ use quick_junit::Report;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-const CONTEXT: Context = Context { seed: 7, effort: 1 };
+const CONTEXT: Context = Context::new(7, 1);
 const TWIN: Control = Control {
     id: "off-by-one",
     statement: "one more <b> than & there is | \"quoted\"",

@@ -16,7 +16,7 @@ mod relu_minimizer {
 
     #[test]
     fn networks_show_that_the_natural_spline_is_wrong() {
-        let findings = (CLAIM.check)(&Context { seed: 1, effort: 1 }).unwrap();
+        let findings = (CLAIM.check)(&Context::new(1, 1)).unwrap();
         let spline = &findings.controls[0];
         let mut tests = spline
             .iter()
@@ -76,7 +76,7 @@ mod abs_minimizer {
     /// the twins must agree with the theory there, or they were rejected for the wrong reason.
     #[test]
     fn twins_that_do_not_matter_for_quadratic_penalties_pass_there() {
-        let findings = (CLAIM.check)(&Context { seed: 2, effort: 1 }).unwrap();
+        let findings = (CLAIM.check)(&Context::new(2, 1)).unwrap();
         for twin in &findings.controls[..3] {
             for evidence in twin {
                 let quadratic = ["unscaled power:4,1", "scaled quadratic"];
@@ -155,7 +155,7 @@ mod random_output {
     /// The networks of each of three settings reject each twin.
     #[test]
     fn each_twin_is_rejected_by_networks() {
-        let findings = (CLAIM.check)(&Context { seed: 1, effort: 1 }).unwrap();
+        let findings = (CLAIM.check)(&Context::new(1, 1)).unwrap();
         for twin in &findings.controls {
             let tests = twin.iter().filter(|one| one.what.contains("χ²"));
             assert_eq!(tests.filter(|one| !one.passed).count(), 3);
@@ -225,7 +225,7 @@ mod prior_results {
     /// Each twin fails the comparisons that are about its point, and no other.
     #[test]
     fn each_twin_is_rejected_for_its_own_reason() {
-        let findings = (CLAIM.check)(&Context { seed: 1, effort: 1 }).unwrap();
+        let findings = (CLAIM.check)(&Context::new(1, 1)).unwrap();
         assert!(findings.evidence.iter().all(|one| one.passed));
         let failed = |k: usize, words: &str| -> Vec<bool> {
             let twin: &Vec<Evidence> = &findings.controls[k];

@@ -23,7 +23,7 @@ mod not_kernel {
     /// settings), of three vanishing changes, of seven networks of which all is trained.
     #[test]
     fn each_twin_is_rejected_for_its_own_reason() {
-        let findings = (CLAIM.check)(&Context { seed: 1, effort: 1 }).unwrap();
+        let findings = (CLAIM.check)(&Context::new(1, 1)).unwrap();
         let wrong = |twin: usize, from: usize, to: usize| {
             findings.controls[twin][from..to]
                 .iter()
@@ -97,7 +97,7 @@ mod where_and_how_much {
     /// Exchanged densities show a forgotten initialisation, the networks another density or potential.
     #[test]
     fn each_twin_is_rejected_for_its_own_reason() {
-        let findings = (CLAIM.check)(&Context { seed: 1, effort: 1 }).unwrap();
+        let findings = (CLAIM.check)(&Context::new(1, 1)).unwrap();
         let names = |twin: usize| -> Vec<&str> {
             let wrong = findings.controls[twin].iter().filter(|one| !one.passed);
             wrong.map(|one| one.what.as_str()).collect()
@@ -171,7 +171,7 @@ mod non_rkhs {
     /// What each twin gets wrong is rejected, what it shares with the theory is not.
     #[test]
     fn each_twin_is_rejected_for_its_own_reason() {
-        let findings = (CLAIM.check)(&Context { seed: 1, effort: 1 }).unwrap();
+        let findings = (CLAIM.check)(&Context::new(1, 1)).unwrap();
         let wrong = |twin: usize| -> Vec<bool> {
             let evidence = findings.controls[twin].iter();
             evidence.map(|one| !one.passed).collect()

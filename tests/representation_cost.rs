@@ -17,7 +17,7 @@ mod representation_cost {
     #[test]
     fn the_theory_holds_on_other_seeds() {
         for seed in 0..3 {
-            let findings = (CLAIM.check)(&Context { seed, effort: 1 }).unwrap();
+            let findings = (CLAIM.check)(&Context::new(seed, 1)).unwrap();
             for evidence in &findings.evidence {
                 assert!(evidence.passed, "seed {seed}: {evidence:?}");
                 match evidence.kind {
@@ -34,7 +34,7 @@ mod representation_cost {
 
     #[test]
     fn each_twin_is_rejected_exactly_and_under_every_density() {
-        let findings = (CLAIM.check)(&Context { seed: 7, effort: 2 }).unwrap();
+        let findings = (CLAIM.check)(&Context::new(7, 2)).unwrap();
         assert_eq!(findings.controls.len(), CLAIM.controls.len());
         for (control, evidence) in CLAIM.controls.iter().zip(&findings.controls) {
             let comparisons = evidence.iter().zip(&findings.evidence);
@@ -54,11 +54,7 @@ mod representation_cost {
 
     #[test]
     fn a_seed_is_a_run() {
-        let run = |seed| {
-            (CLAIM.check)(&Context { seed, effort: 1 })
-                .unwrap()
-                .evidence
-        };
+        let run = |seed| (CLAIM.check)(&Context::new(seed, 1)).unwrap().evidence;
         assert_eq!(run(3), run(3));
         assert_ne!(run(3), run(4));
     }

@@ -21,6 +21,29 @@ pub struct Context {
     pub seed: u64,
     /// Multiplier of sample sizes and cases, at least 1.
     pub effort: usize,
+    /// Whether the tests alone are wanted: comparisons of other kinds may then be left out, on the theory
+    /// and on its twins.
+    pub calibrating: bool,
+}
+
+impl Context {
+    /// A whole check.
+    pub const fn new(seed: u64, effort: usize) -> Self {
+        Self {
+            seed,
+            effort,
+            calibrating: false,
+        }
+    }
+
+    /// How many random problems to solve where the whole check at effort 1 has so many.
+    fn random(&self, problems: usize) -> usize {
+        if self.calibrating {
+            0
+        } else {
+            problems * self.effort
+        }
+    }
 }
 
 /// A false twin: a theory that differs from the claim's in one point and must be rejected.

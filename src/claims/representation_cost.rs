@@ -69,7 +69,7 @@ fn check(context: &Context) -> Result<Findings> {
 
 fn measure(context: &Context) -> Result<Measurement> {
     let mut rng = ChaCha8Rng::seed_from_u64(context.seed);
-    let exact = (0..16 * context.effort).map(|_| ExactCase::draw(&mut rng));
+    let exact = (0..context.random(16)).map(|_| ExactCase::draw(&mut rng));
     let exact = exact.collect::<Result<_>>()?;
     let (gaussian, triangular) = (
         BiasDensity::gaussian(0.7)?,

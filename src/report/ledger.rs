@@ -175,7 +175,7 @@ pub struct Calibration {
     pub expected: f64,
     /// The smallest p-value.
     pub smallest_p: Option<f64>,
-    /// Twins judged.
+    /// Twins judged, of those that a test is the first to reject.
     pub controls: usize,
     /// Those that were not rejected.
     pub survivals: usize,
@@ -212,27 +212,35 @@ impl Ledger {
         }
     }
 
-    /// Repeats those claims of this ledger that have statistical evidence on the next
+    /// Repeats the tests of those claims of this ledger that have statistical evidence on the next
     /// [`CALIBRATION_RUNS`] seeds and records how often tests and twins came out wrong.
     pub fn calibrate(&mut self, claims: &[Claim], done: impl Fn() + Sync) {
         let Environment { seed, effort, .. } = self.environment;
-        let statistical = |claim: &&Claim| {
-            let mut judged = self.claims.iter().filter(|judged| judged.id == claim.id);
-            judged.any(|j| j.evidence.iter().any(|e| e.kind == Kind::Statistical))
+        let statistical = |claim: &Claim| {
+            let judged = self.claims.iter().find(|judged| judged.id == claim.id)?;
+            let tested = judged.evidence.iter().any(|e| e.kind == Kind::Statistical);
+            tested.then_some((*claim, judged))
         };
-        let calibrate = |claim: &Claim| {
+        let calibrate = |(claim, judged): (Claim, &JudgedClaim)| {
             let runs: Vec<_> = (1..=CALIBRATION_RUNS)
                 .into_par_iter()
                 .map(|k| {
                     let seed = seed.wrapping_add(k);
-                    JudgedClaim::once(claim, &Context { seed, effort })
+                    let context = Context::new(seed, effort);
+                    JudgedClaim::once(
+                        &claim,
+                        &Context {
+                            calibrating: true,
+                            ..context
+                        },
+                    )
                 })
                 .collect();
             done();
-            Calibration::of(claim.id, &runs)
+            Calibration::of(judged, &runs)
         };
-        let repeated: Vec<_> = claims.iter().filter(statistical).collect();
-        self.calibration = Some(repeated.into_iter().map(calibrate).collect());
+        let repeated = claims.iter().filter_map(statistical);
+        self.calibration = Some(repeated.map(calibrate).collect());
     }
 
     /// Whether every claim holds and every false twin was rejected.
@@ -383,10 +391,7 @@ impl JudgedClaim {
         if disagreeing().any(|e| e.kind != Kind::Statistical) || disagreeing().count() == 0 {
             return first;
         }
-        let fresh = Context {
-            seed: context.seed ^ (1 << 63),
-            effort: RETEST * context.effort,
-        };
+        let fresh = Context::new(context.seed ^ (1 << 63), RETEST * context.effort);
         let second = Self::once(claim, &fresh);
         Self {
             seconds: first.seconds + second.seconds,
@@ -505,13 +510,18 @@ impl Summary {
 }
 
 impl Calibration {
-    fn of(id: &str, runs: &[JudgedClaim]) -> Self {
+    fn of(judged: &JudgedClaim, runs: &[JudgedClaim]) -> Self {
         let carried_out = || runs.iter().filter(|run| run.error.is_none());
         let tests: Vec<_> = carried_out()
             .flat_map(|run| &run.evidence)
             .filter(|e| e.kind == Kind::Statistical)
             .collect();
-        let twins: Vec<_> = carried_out().flat_map(|run| &run.controls).collect();
+        let by_test = |twin: &&JudgedControl| {
+            let first = judged.controls.iter().find(|first| first.id == twin.id);
+            first.is_some_and(|first| first.kind == Some(Kind::Statistical))
+        };
+        let twins = carried_out().flat_map(|run| run.controls.iter().filter(by_test));
+        let twins: Vec<_> = twins.collect();
         let mut comparisons: Vec<&str> = Vec::new();
         for test in &tests {
             if !comparisons.contains(&test.what.as_str()) {
@@ -526,7 +536,7 @@ impl Calibration {
         });
         Self {
             uniformity: uniformity.collect(),
-            id: id.into(),
+            id: judged.id.clone(),
             runs: runs.len() as u64,
             errors: runs.iter().filter(|run| run.error.is_some()).count(),
             tests: tests.len(),

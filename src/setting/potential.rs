@@ -119,7 +119,9 @@ impl Potential {
                 z * (z * (a * steepness(t, p) + b))
             }
             // Both terms are of second order at 0, so their difference loses two bits at most.
-            Hypentropy { beta } => self.scale * z * (arcsinh(t, beta) - t / (t.hypot(beta) + beta)),
+            Hypentropy { beta } => {
+                self.scale * z * (arcsinh(t, beta) - t / (length(t, beta) + beta))
+            }
         }
     }
 
@@ -136,7 +138,7 @@ impl Potential {
                 let (a, b) = weights(omega);
                 z * (z * ((p - 1.0) * a * steepness(t, p) + b))
             }
-            Hypentropy { beta } => self.scale * z * (t / (t.hypot(beta) + beta)),
+            Hypentropy { beta } => self.scale * z * (t / (length(t, beta) + beta)),
         }
     }
 
@@ -167,7 +169,7 @@ impl Potential {
                 let (a, b) = weights(omega);
                 p * (p - 1.0) * a * steepness(t, p) + 2.0 * b
             }
-            Hypentropy { beta } => t.hypot(beta).recip(),
+            Hypentropy { beta } => length(t, beta).recip(),
         }
     }
 
@@ -181,7 +183,7 @@ impl Potential {
                 k * t.abs().powf(p - 3.0) * t.signum() / self.scale
             }
             Hypentropy { beta } => {
-                let root = t.hypot(beta);
+                let root = length(t, beta);
                 -(t / root) / root / root / self.scale
             }
         }
@@ -269,7 +271,7 @@ impl Potential {
             // With δ = u − u₀ in the dual variable u = arcsinh(t/β), and βcosh u = √(t² + β²):
             // D/s² = βcosh u (cosh δ − 1) − t (sinh δ − δ) = tδ − (βcosh u − βcosh u₀).
             Hypentropy { beta } => {
-                let (root, root0, d) = (t.hypot(beta), t0.hypot(beta), d / self.scale);
+                let (root, root0, d) = (length(t, beta), length(t0, beta), d / self.scale);
                 let delta = if t.abs() + t0.abs() < 1e-150 * beta {
                     d / beta // the quotients below would underflow
                 } else if t.signum() == t0.signum() && t != t0 {
@@ -394,6 +396,17 @@ fn arcsinh(t: f64, beta: f64) -> f64 {
     (t.abs().ln() - beta.ln() + LN_2).copysign(t)
 }
 
+/// √(t² + β²).
+#[inline]
+fn length(t: f64, beta: f64) -> f64 {
+    let square = t * t + beta * beta;
+    if (1e-280..1e280).contains(&square) {
+        square.sqrt()
+    } else {
+        t.hypot(beta)
+    }
+}
+
 /// The weights 1/(1 + ω) of |z|^p and ω/(1 + ω) of z².
 #[inline]
 fn weights(omega: f64) -> (f64, f64) {
@@ -416,26 +429,19 @@ fn invert_power(v: f64, p: f64, omega: f64) -> f64 {
     let (a, b) = weights(omega);
     match p {
         3.0 => 0.5 * v / (0.5 * b + (0.25 * b * b + 0.75 * a * v).sqrt()),
-        // Cardano, C − D = (C³ − D³)/(C² + CD + D²) with CD = ω/6, and a Newton step for the last
-        // digits; its intermediates fit where these two do.
-        4.0 if omega < 1e200 && v * (1.0 + omega) < f64::INFINITY => {
-            let (half, third) = (v * (1.0 + omega) / 8.0, omega / 6.0);
-            let (linear, bend) = (v / (2.0 * b), 2.0 * a / b);
-            let excess = bend * linear * linear;
-            let t = if excess < 1e-3 {
-                // Where the quadratic part rules, three terms of the series are right to 10⁻⁸.
-                linear * (1.0 - excess * (1.0 - 3.0 * excess))
-            } else {
-                let cubed = third * third * third;
-                let root = if (1e-100..1e100).contains(&half) && cubed < 1e200 {
-                    (half * half + cubed).sqrt()
-                } else {
-                    half.hypot(third * third.sqrt())
-                };
-                let c = (half + root).cbrt();
-                let d = third / c;
-                2.0 * half / (c * c + third + d * d)
-            };
+        // x³ + x = w, x = t/√(ω/2): a start that is right to 12 %, two steps of Halley's method, and a
+        // Newton step in t for the last digits.
+        4.0 if (1e-20..1e20).contains(&omega) && (1e-60..1e60).contains(&v) => {
+            let unit = (0.5 * omega).sqrt();
+            let w = v / (2.0 * b * unit);
+            // w^(1/3) to 3 % (Kahan): a third of the exponent.
+            let root = f64::from_bits(w.to_bits() / 3 + (715_094_163 << 32));
+            let mut x = w / (1.0 + w * w / (1.0 + w * root));
+            for _ in 0..2 {
+                let (excess, slope) = (x * (x * x + 1.0) - w, 3.0 * x * x + 1.0);
+                x -= excess * slope / (slope * slope - 3.0 * x * excess);
+            }
+            let t = unit * x;
             let square = 4.0 * a * t * t;
             t - (t * (square + 2.0 * b) - v) / (3.0 * square + 2.0 * b)
         }

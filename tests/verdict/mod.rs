@@ -8,7 +8,7 @@ use mirrorflow::{
 
 /// Checks a claim under seed 0 and compares verdicts and counts, no floats, with its snapshot.
 pub fn record(claim: &Claim) -> JudgedClaim {
-    let judged = JudgedClaim::check(claim, &Context { seed: 0, effort: 1 });
+    let judged = JudgedClaim::check(claim, &Context::new(0, 1));
     let mut lines = vec![format!("{}: {}", judged.id, judged.verdict)];
     let mut kinds: Vec<(String, usize)> = Vec::new();
     for evidence in &judged.evidence {

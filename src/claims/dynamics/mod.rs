@@ -337,7 +337,7 @@ pub(super) fn random_settings(
     let mut rng = ChaCha8Rng::seed_from_u64(context.seed.wrapping_mul(31).wrapping_add(block));
     let mut draw = |count: usize| -> usize { rng.next_u32() as usize % count };
     let mut settings = Vec::new();
-    for number in 0..count * context.effort {
+    for number in 0..context.random(count) {
         let activation = [Activation::Relu, Activation::Abs][draw(2)];
         let potential = potentials[draw(potentials.len())];
         let dataset = times(&spread_dataset(&mut draw)?, 0.0625)?;

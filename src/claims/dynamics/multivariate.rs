@@ -90,7 +90,7 @@ fn check(context: &Context) -> Result<Findings> {
     }
     let mut rng = ChaCha8Rng::seed_from_u64(context.seed ^ (450 << 40));
     let mut draw = |count: usize| rng.next_u32() as usize % count;
-    for _ in 0..2 * context.effort {
+    for _ in 0..context.random(2) {
         cases.push((
             2 + draw(4),
             [Activation::Relu, Activation::Abs][draw(2)],

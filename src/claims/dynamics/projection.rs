@@ -96,7 +96,7 @@ fn settings(context: &Context) -> Result<Vec<(String, Setting)>> {
         ));
     }
     let mut rng = ChaCha8Rng::seed_from_u64(context.seed);
-    for number in 0..3 * context.effort {
+    for number in 0..context.random(3) {
         let dataset = super::super::minimizer::random_dataset(&mut rng, 1.0)?;
         let potential = potentials[rng.next_u32() as usize % potentials.len()];
         let activation = [Activation::Relu, Activation::Abs][rng.next_u32() as usize % 2];

@@ -117,7 +117,7 @@ fn measure(context: &Context) -> Result<Measurement> {
         samples.push(widths.collect::<Result<_>>()?);
         cases.push(Case::new(name, setting, POINTS.to_vec())?);
     }
-    for number in 0..2 * context.effort {
+    for number in 0..context.random(2) {
         let bias = random_density(&mut rng)?;
         let dataset = random_dataset(&mut rng, bias.half_width())?;
         let points = between(&dataset);

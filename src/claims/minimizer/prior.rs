@@ -123,7 +123,7 @@ fn check(context: &Context) -> Result<Findings> {
         .map(Dual::new)
         .collect::<Result<_>>()?;
     let mut kernels = Vec::new();
-    for number in 0..2 * context.effort {
+    for number in 0..context.random(2) {
         let data = if number == 0 {
             Dataset::figure1()
         } else {
@@ -198,7 +198,7 @@ fn rational_cases(
     for number in [1, 2] {
         cases.push((law(number)?, x.clone(), y(ratio(2, 5), ratio(1, 1)), None));
     }
-    for number in 0..6 * context.effort {
+    for number in 0..context.random(6) {
         let law = law(number % 3)?;
         let data = random_dataset(rng, float(&law.half_width))?;
         let name = (number < 2).then(|| format!("random data set {number}"));
@@ -459,7 +459,7 @@ fn dual_cases(context: &Context, rng: &mut ChaCha8Rng) -> Result<Vec<(String, Sh
         ("figure 1".to_owned(), Shape::Uniform, figure),
         ("figure 1 + 0.4x".to_owned(), Shape::Triangular, tilted),
     ];
-    for number in 0..2 * context.effort {
+    for number in 0..context.random(2) {
         let shape = [Shape::Uniform, Shape::Triangular][number % 2];
         let data = random_dataset(rng, 1.25)?;
         cases.push((format!("random data set {number}"), shape, data));

@@ -150,7 +150,7 @@ fn measure(context: &Context) -> Result<Measurement> {
         Case::new(name, setting, grid.collect())
     };
     let mut rational = vec![case("figure 1".into(), figure.clone())?];
-    for number in 0..8 * context.effort {
+    for number in 0..context.random(8) {
         let data = random_dataset(&mut rng, 1.0)?;
         let name = format!("random data set {number}");
         rational.push(case(name, setting(data, uniform))?);
@@ -172,7 +172,7 @@ fn measure(context: &Context) -> Result<Measurement> {
         let points = between(&data);
         gridded.push(Case::new(name, setting(data, bias), points)?);
     }
-    for number in 0..2 * context.effort {
+    for number in 0..context.random(2) {
         let data = random_dataset(&mut rng, 1.25)?;
         let points = between(&data);
         let name = format!("random data set {number}, triangular B");

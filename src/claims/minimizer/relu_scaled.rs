@@ -87,7 +87,7 @@ fn check(context: &Context) -> Result<Findings> {
         cases.push(Case::new(name, setting, POINTS.to_vec())?);
     }
     let mut rng = ChaCha8Rng::seed_from_u64(context.seed.wrapping_mul(31).wrapping_add(61));
-    for number in 0..2 * context.effort {
+    for number in 0..context.random(2) {
         let bias = random_density(&mut rng)?;
         let dataset = random_dataset(&mut rng, bias.half_width())?;
         let points = between(&dataset);

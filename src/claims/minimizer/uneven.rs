@@ -104,7 +104,7 @@ fn check(context: &Context) -> Result<Findings> {
         problems.push((data.to_owned(), setting, POINTS.to_vec()));
     }
     let mut rng = ChaCha8Rng::seed_from_u64(context.seed.wrapping_mul(31).wrapping_add(71));
-    for number in 0..4 * context.effort {
+    for number in 0..context.random(4) {
         let dataset = random_dataset(&mut rng, 1.25)?;
         let mode = f64::from(1 + rng.next_u32() % 4) / 4.0;
         let (activation, potential, scaling) = if number % 2 == 0 {

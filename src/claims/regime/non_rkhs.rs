@@ -228,7 +228,7 @@ fn measure(context: &Context) -> Result<Measurement> {
         splits.push(Split::new(name, &setting, &first)?);
     }
     let mut rng = ChaCha8Rng::seed_from_u64(context.seed.wrapping_mul(31).wrapping_add(21));
-    for number in 0..6 * context.effort {
+    for number in 0..context.random(6) {
         let bias = random_density(&mut rng)?;
         let dataset = random_dataset(&mut rng, bias.half_width())?;
         let (potential, scaling) = POTENTIALS[number % POTENTIALS.len()];

@@ -180,7 +180,7 @@ fn exchanges(context: &Context) -> Result<Vec<Exchange>> {
         ),
     ];
     let mut rng = ChaCha8Rng::seed_from_u64(context.seed.wrapping_mul(31).wrapping_add(41));
-    for number in 0..4 * context.effort {
+    for number in 0..context.random(4) {
         let dataset = random_dataset(&mut rng, 1.0)?;
         let mut draw = |count: usize| rng.next_u32() as usize % count;
         let [from, to] = [draw(4), draw(3)];
