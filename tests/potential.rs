@@ -430,6 +430,28 @@ mod potential_duality {
             prop_assert!(close(f.hessian(z) * f.conjugate_hessian(u), 1.0, tolerance * p));
         }
 
+        /// Slices give the numbers that one argument at a time gives, extremes and zeros among them.
+        #[test]
+        fn slices_agree_with_single_arguments(
+            case in family(),
+            exponents in prop::collection::vec(-8.0..8.0f64, 0..40),
+            extreme in prop::option::of(prop_oneof![Just(1e250), Just(1e-250), Just(f64::INFINITY), Just(f64::NAN)]),
+            s in positive(3.0),
+        ) {
+            let f = case.potential().rescaled(s);
+            let signs = [1.0, -1.0, 0.0, -0.0].into_iter().cycle();
+            let u: Vec<f64> = exponents.iter().zip(signs).map(|(e, sign)| sign * 10f64.powf(*e)).chain(extreme).collect();
+            let (mut first, mut second) = (vec![9.0; u.len()], vec![9.0; u.len()]);
+            f.conjugate_derivatives(&u, &mut first, &mut second);
+            for ((u, first), second) in u.iter().zip(first).zip(second) {
+                let alone = f.inverse_mirror_map(*u);
+                prop_assert!(first.to_bits() == alone.to_bits() || first.is_nan() && alone.is_nan());
+                let hessian = f.hessian(alone).recip();
+                // Twice the 4 + p ulp to which each is right.
+                prop_assert!(close(second, hessian, 2.0 * 12.0 * f64::EPSILON) || second.is_nan() && hessian.is_nan() || second == hessian);
+            }
+        }
+
         #[test]
         fn symmetry_is_exact(
             case in prop_oneof![family(), beyond()],

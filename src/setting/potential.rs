@@ -8,7 +8,7 @@
 //! of two adds half an ulp times the condition number, for z/s is rounded. Results of a power within
 //! a factor p²(1 + ω) of `f64::MAX` may come out infinite.
 
-use std::{f64::consts::LN_2, fmt, str::FromStr};
+use std::{f64::consts::LN_2, fmt, ops::Range, str::FromStr};
 
 use crate::{Error, Result};
 
@@ -245,6 +245,48 @@ impl Potential {
         }
     }
 
+    /// (φ*)'(u) and (φ*)''(u) of many u, in the widest registers of the processor: the first to the bit
+    /// what [`Self::inverse_mirror_map`] gives for each, the second as exact as [`Self::conjugate_hessian`].
+    pub fn conjugate_derivatives(&self, u: &[f64], first: &mut [f64], second: &mut [f64]) {
+        let arch = pulp::Arch::new();
+        let scale = self.scale;
+        let done = match self.family {
+            Power {
+                exponent: 3.0,
+                omega,
+            } => {
+                let (first, second) = (&mut *first, &mut *second);
+                arch.dispatch(Derivatives::<3> {
+                    omega,
+                    scale,
+                    u,
+                    first,
+                    second,
+                })
+            }
+            Power {
+                exponent: 4.0,
+                omega,
+            } if TEMPERATE.contains(&omega) => {
+                let (first, second) = (&mut *first, &mut *second);
+                arch.dispatch(Derivatives::<4> {
+                    omega,
+                    scale,
+                    u,
+                    first,
+                    second,
+                })
+            }
+            _ => false,
+        };
+        if !done {
+            for ((u, first), second) in u.iter().zip(first).zip(second) {
+                *first = self.inverse_mirror_map(*u);
+                *second = self.hessian(*first).recip();
+            }
+        }
+    }
+
     /// Bregman divergence D(z, z₀) = φ(z) − φ(z₀) − φ'(z₀)(z − z₀) ≥ 0, without cancellation as
     /// z → z₀: relative error below 1e-14 for p ≤ 50, and a few ulp near the diagonal.
     pub fn bregman_divergence(&self, z: f64, z0: f64) -> f64 {
@@ -424,28 +466,77 @@ fn steepness(t: f64, p: f64) -> f64 {
 }
 
 /// The t > 0 with (p t^(p−1) + 2ωt)/(1 + ω) = v > 0.
-#[inline]
+#[inline(always)]
 fn invert_power(v: f64, p: f64, omega: f64) -> f64 {
     let (a, b) = weights(omega);
     match p {
-        3.0 => 0.5 * v / (0.5 * b + (0.25 * b * b + 0.75 * a * v).sqrt()),
-        // x³ + x = w, x = t/√(ω/2): a start that is right to 12 %, two steps of Halley's method, and a
-        // Newton step in t for the last digits.
-        4.0 if (1e-20..1e20).contains(&omega) && (1e-60..1e60).contains(&v) => {
-            let unit = (0.5 * omega).sqrt();
-            let w = v / (2.0 * b * unit);
-            // w^(1/3) to 3 % (Kahan): a third of the exponent.
-            let root = f64::from_bits(w.to_bits() / 3 + (715_094_163 << 32));
-            let mut x = w / (1.0 + w * w / (1.0 + w * root));
-            for _ in 0..2 {
-                let (excess, slope) = (x * (x * x + 1.0) - w, 3.0 * x * x + 1.0);
-                x -= excess * slope / (slope * slope - 3.0 * x * excess);
-            }
-            let t = unit * x;
-            let square = 4.0 * a * t * t;
-            t - (t * (square + 2.0 * b) - v) / (3.0 * square + 2.0 * b)
-        }
+        3.0 => cubic(v, omega).0,
+        4.0 if TEMPERATE.contains(&omega) && MODERATE.contains(&v) => quartic(v, omega).0,
         _ => invert_general_power(v, p, a, b),
+    }
+}
+
+/// The t ≥ 0 with (3t² + 2ωt)/(1 + ω) = v, and 1/φ''(t).
+#[inline(always)]
+fn cubic(v: f64, omega: f64) -> (f64, f64) {
+    let (a, b) = weights(omega);
+    let root = (0.25 * b * b + 0.75 * a * v).sqrt();
+    (0.5 * v / (0.5 * b + root), 0.25 / root)
+}
+
+/// Where the intermediates of [`quartic`] stay in range: ω and v.
+const TEMPERATE: Range<f64> = 1e-20..1e20;
+const MODERATE: Range<f64> = 1e-60..1e60;
+
+/// The t ≥ 0 with (4t³ + 2ωt)/(1 + ω) = v, and 1/φ''(t): x³ + x = w, x = t/√(ω/2), by a start that is right
+/// to 12 %, two steps of Halley's method, and a Newton step for the last digits of either.
+#[inline(always)]
+fn quartic(v: f64, omega: f64) -> (f64, f64) {
+    let (a, b) = weights(omega);
+    let unit = (0.5 * omega).sqrt();
+    let w = v * (2.0 * b * unit).recip();
+    // w^(1/3) to 4 % (Kahan): a third of the exponent.
+    let upper = (w.to_bits() >> 32) as u32 / 3 + 715_094_163;
+    let bent = 1.0 + w * f64::from_bits(u64::from(upper) << 32);
+    let mut x = w * bent / (bent + w * w);
+    for _ in 0..2 {
+        let (excess, slope) = (x * (x * x + 1.0) - w, 3.0 * x * x + 1.0);
+        x -= excess * slope / (slope * slope - 3.0 * x * excess);
+    }
+    let t = unit * x;
+    let square = 4.0 * a * t * t;
+    let inverse = (3.0 * square + 2.0 * b).recip();
+    let t = t - (t * (square + 2.0 * b) - v) * inverse;
+    (t, inverse * (2.0 - inverse * (12.0 * a * t * t + 2.0 * b)))
+}
+
+/// Both derivatives of the conjugate of a power P on slices: no branches, so that the compiler takes
+/// several u at a time. The outcome says whether every |u|/s was 0 or in range.
+struct Derivatives<'a, const P: u32> {
+    omega: f64,
+    scale: f64,
+    u: &'a [f64],
+    first: &'a mut [f64],
+    second: &'a mut [f64],
+}
+
+impl<const P: u32> pulp::WithSimd for Derivatives<'_, P> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) -> bool {
+        let mut within = true;
+        for ((&u, first), second) in self.u.iter().zip(self.first).zip(self.second) {
+            let v = (u / self.scale).abs();
+            within &= (v == 0.0) | ((v >= MODERATE.start) & (v < MODERATE.end));
+            let (t, hessian) = match P {
+                3 => cubic(v, self.omega),
+                _ => quartic(v, self.omega),
+            };
+            *first = self.scale * t.copysign(u);
+            *second = hessian;
+        }
+        within
     }
 }
 

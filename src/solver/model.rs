@@ -246,30 +246,29 @@ impl Model {
         }
     }
 
-    fn trains(&self, parameter: usize) -> bool {
+    /// The parameters that are trained.
+    fn trains(&self) -> Range<usize> {
+        let n = self.width;
         match self.trained {
-            Trained::All => true,
-            Trained::OutputLayer => parameter >= 2 * self.width,
-            Trained::OutputWeights => (2 * self.width..3 * self.width).contains(&parameter),
+            Trained::All => 0..3 * n + 1,
+            Trained::OutputLayer => 2 * n..3 * n + 1,
+            Trained::OutputWeights => 2 * n..3 * n,
         }
     }
 
-    /// θ_j and 1/φ'' at ζ_j.
-    fn parameter(&self, j: usize, zeta: f64) -> (f64, f64) {
-        let start = self.initial[j];
-        if !self.trains(j) {
-            return (start, 0.0);
-        }
-        let (moved, argument) = if self.uncentred {
-            let argument = self
-                .potential
-                .inverse_mirror_map(self.potential.mirror_map(start) + zeta);
-            (argument, argument)
+    /// θ and 1/φ'' of some trained parameters at their ζ, from their θ̂.
+    fn move_to(&self, zeta: &[f64], start: &[f64], theta: &mut [f64], inverse: &mut [f64]) {
+        let potential = &self.potential;
+        if self.uncentred {
+            let pairs = zeta.iter().zip(start);
+            let duals: Vec<f64> = pairs
+                .map(|(zeta, start)| potential.mirror_map(*start) + zeta)
+                .collect();
+            potential.conjugate_derivatives(&duals, theta, inverse);
         } else {
-            let argument = self.potential.inverse_mirror_map(zeta);
-            (start + argument, argument)
-        };
-        (moved, 1.0 / self.potential.hessian(argument))
+            potential.conjugate_derivatives(zeta, theta, inverse);
+            theta.iter_mut().zip(start).for_each(|(t, s)| *t += s);
+        }
     }
 
     /// ζ_j of a parameter's value.
@@ -285,17 +284,21 @@ impl Model {
     /// The network at ζ.
     pub fn at(&self, zeta: &[f64], gates: &Gates) -> Point {
         let n = self.width;
-        let (mut parameters, mut inverse_metric) = (vec![0.0; 3 * n + 1], vec![0.0; 3 * n + 1]);
-        let set = |(j, (zeta, (parameter, inverse))): (usize, (&f64, (&mut f64, &mut f64)))| {
-            (*parameter, *inverse) = self.parameter(j, *zeta);
-        };
+        let (mut parameters, mut inverse_metric) = (self.initial.clone(), vec![0.0; 3 * n + 1]);
+        let trained = self.trains();
+        let from = zeta[trained.clone()].chunks(CHUNK);
+        let from = from.zip(self.initial[trained.clone()].chunks(CHUNK));
+        let to = parameters[trained.clone()].chunks_mut(CHUNK);
+        let to = to.zip(inverse_metric[trained].chunks_mut(CHUNK));
+        let all: Vec<_> = from.zip(to).collect();
+        let set =
+            |((zeta, start), (theta, inverse)): ((&[f64], &[f64]), (&mut [f64], &mut [f64]))| {
+                self.move_to(zeta, start, theta, inverse);
+            };
         if n <= CHUNK {
-            let both = parameters.iter_mut().zip(&mut inverse_metric);
-            zeta.iter().zip(both).enumerate().for_each(set);
+            all.into_iter().for_each(set);
         } else {
-            let both = parameters.par_iter_mut().zip(&mut inverse_metric);
-            let both = zeta.par_iter().zip(both).with_min_len(CHUNK);
-            both.enumerate().for_each(set);
+            all.into_par_iter().for_each(set);
         }
         let sums = self.sums(gates, |k| {
             let a = parameters[2 * n + k];
