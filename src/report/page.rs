@@ -1,0 +1,533 @@
+//! The audit as one HTML file without scripts and without references to other files: verdicts at a glance,
+//! each claim with its evidence, false twins and pictures, the figures, tables, and the derivations.
+
+mod derivations;
+
+use math_core::{LatexToMathML, MathDisplay};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use std::path::Path;
+
+use super::{
+    figures::{Figure, Panel, Plan, SIZE},
+    ledger::{Calibration, JudgedClaim, JudgedControl, Ledger, Verdict, kind, mark, seconds},
+    number, write_whole,
+};
+use crate::{
+    Error, Result,
+    claims::Claim,
+    evidence::{Evidence, Kind},
+};
+use derivations::Derivations;
+
+const STYLE: &str = include_str!("page/style.css");
+/// Nothing may be loaded, and no script may run, whatever a text in the ledger says.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+const PAPER: &str = "https://arxiv.org/abs/2410.03988";
+/// Significant digits of a number; the whole of it is in the element's `value`.
+const DIGITS: usize = 7;
+
+/// What the page shows.
+#[derive(Debug)]
+pub struct Page<'a> {
+    /// The outcome of the audit.
+    pub ledger: &'a Ledger,
+    /// Claims whose formulas are shown; those of the ledger that are not among them are shown without.
+    pub claims: &'a [Claim],
+    /// Figures, or why they could not be had.
+    pub figures: &'a [(&'a Plan, Result<Figure>)],
+    /// The derivations, as Markdown with a section `` ## `id` `` for each claim.
+    pub proofs: &'a str,
+}
+
+/// A formula as MathML, set off from the text.
+///
+/// # Errors
+/// [`Error::Parameter`] where it is not LaTeX that can be converted.
+pub fn mathml(latex: &str) -> Result<String> {
+    LatexToMathML::default()
+        .convert_with_local_counter(latex, MathDisplay::Block)
+        .map_err(|error| Error::Parameter {
+            name: "formula".into(),
+            value: latex.into(),
+            what: error.to_string(),
+            remedy: "write LaTeX that math-core knows".into(),
+        })
+}
+
+impl Page<'_> {
+    /// Writes `index.html` into a folder, whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::File`] where it cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        write_whole(&folder.join("index.html"), self.html().as_bytes())
+    }
+
+    /// The page.
+    pub fn html(&self) -> String {
+        let derivations = Derivations::of(self.proofs, &self.ledger.claims);
+        let panels = self.panels();
+        let Ledger {
+            claims,
+            summary,
+            calibration,
+            ..
+        } = self.ledger;
+        let sections = [
+            ("verdicts", "Verdicts", true),
+            ("abstract", "The paper", derivations.paper.is_some()),
+            ("claims", "Claims", true),
+            ("figures", "Figures", !self.figures.is_empty()),
+            ("falsifiability", "Falsifiability", true),
+            ("calibration", "Calibration", calibration.is_some()),
+            ("environment", "Environment", true),
+            ("derivations", "Derivations", true),
+        ];
+        html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    meta http-equiv="Content-Security-Policy" content=(POLICY);
+                    title { "mirrorflow: " (summary.holding) " of " (summary.claims) " claims hold" }
+                    link rel="icon" href="data:,";
+                    style { (PreEscaped(STYLE)) }
+                }
+                body {
+                    a.skip href="#verdicts" { "Skip to the verdicts" }
+                    header {
+                        p.name { "mirrorflow" }
+                        h1 { "Audit of the implicit bias of mirror flow" }
+                        p {
+                            "The theory of " cite { "Implicit Bias of Mirror Flow for Shallow Neural Networks in Univariate Regression" }
+                            " (Liang and Montúfar, ICLR 2025, " a href=(PAPER) { "arXiv 2410.03988" } "), checked by computation."
+                        }
+                    }
+                    div.columns {
+                        nav aria-label="Contents" {
+                            ul { @for (id, name, _) in sections.iter().filter(|section| section.2) {
+                                li { a href={ "#" (id) } { (name) } }
+                            } }
+                            ul.wide { @for claim in claims {
+                                li { a href={ "#" (claim.id) } { (badge(claim.verdict, false)) code { (claim.id) } } }
+                            } }
+                        }
+                        main {
+                            (self.verdicts())
+                            @if let Some(paper) = &derivations.paper {
+                                section #abstract aria-labelledby="abstract-title" {
+                                    h2 #abstract-title { "The paper, sentence by sentence" }
+                                    (paper)
+                                }
+                            }
+                            section #claims aria-labelledby="claims-title" {
+                                h2 #claims-title { "Claims" }
+                                p.note { "Symbols are those of " (derivations.setting) "." }
+                                @for claim in claims { (self.claim(claim, &panels)) }
+                            }
+                            @if !self.figures.is_empty() { (self.all_figures(&panels)) }
+                            (falsifiability(claims))
+                            @if let Some(calibration) = calibration { (calibrated(calibration)) }
+                            (self.environment())
+                            section #derivations aria-labelledby="derivations-title" {
+                                h2 #derivations-title { "Derivations" }
+                                (derivations.all)
+                            }
+                        }
+                    }
+                    footer { p { "Written by mirrorflow " (self.ledger.environment.version) "." } }
+                }
+            }
+        }
+        .into_string()
+    }
+
+    fn verdicts(&self) -> Markup {
+        let summary = &self.ledger.summary;
+        html! {
+            section #verdicts aria-labelledby="verdicts-title" tabindex="-1" {
+                h2 #verdicts-title { "Verdicts" }
+                p.counts {
+                    span class={ "count " @if summary.holding == summary.claims { "holds" } @else { "fails" } } {
+                        b { (summary.holding) " of " (summary.claims) } " claims hold"
+                    }
+                    span class={ "count " @if summary.rejected == summary.controls { "holds" } @else { "fails" } } {
+                        b { (summary.rejected) " of " (summary.controls) } " false twins rejected"
+                    }
+                }
+                ul.tiles { @for claim in &self.ledger.claims {
+                    li { a href={ "#" (claim.id) } {
+                        (badge(claim.verdict, true))
+                        code { (claim.id) }
+                        small {
+                            (claim.evidence.len()) " comparisons, "
+                            (claim.controls.iter().filter(|twin| twin.rejected).count()) " of "
+                            (claim.controls.len()) " twins rejected"
+                        }
+                    } }
+                } }
+                details {
+                    summary { "How to read this" }
+                    p {
+                        "A comparison sets a measured number beside a predicted one and agrees where they are no "
+                        "further apart than a threshold. What the threshold rests on is its kind:"
+                    }
+                    dl.kinds {
+                        dt { "exact" } dd { "rational arithmetic; the threshold is 0" }
+                        dt { "certified" } dd { "a proven bound on the error" }
+                        dt { "numerical" } dd { "an estimate of the error" }
+                        dt { "statistical" } dd {
+                            "a test: it rejects where p < α, and its power is the probability of that under the "
+                            "alternative that it names"
+                        }
+                    }
+                    p {
+                        "A claim holds if all its comparisons agree and each of its tests has power at least 0.9. "
+                        "A false twin is a theory that differs from it in one point: the same comparisons must reject it."
+                    }
+                }
+            }
+        }
+    }
+
+    fn claim(&self, claim: &JudgedClaim, panels: &[Drawn]) -> Markup {
+        let formula = self.claims.iter().find(|known| known.id == claim.id);
+        let shows = |claims: &[&str]| claims.contains(&claim.id.as_str());
+        let pictures = panels
+            .iter()
+            .filter(|panel| shows(panel.claims) && panel.svg.is_ok());
+        let pictures: Vec<&Drawn> = pictures.collect();
+        let planned = self.figures.iter().flat_map(|(plan, _)| plan.panels);
+        let planned = planned.filter(|(_, claims)| shows(claims)).count();
+        html! {
+            article.claim #(claim.id) aria-labelledby={ (claim.id) "-title" } {
+                h3 id={ (claim.id) "-title" } { (badge(claim.verdict, true)) code { (claim.id) } }
+                p.statement { (claim.statement) }
+                @if let Some(formula) = formula {
+                    div.formula tabindex="0" role="group" aria-label="Formula" {
+                        @match mathml(formula.formula) {
+                            Ok(math) => (PreEscaped(math)),
+                            Err(_) => code { (formula.formula) },
+                        }
+                    }
+                }
+                p.note {
+                    "Source: " (derivations::code_spans(&claim.source))
+                    " · " a href={ "#proof-" (claim.id) } { "Derivation" }
+                    " · checked in " (seconds(claim.seconds))
+                    " · " a href="#verdicts" { "All verdicts" }
+                }
+                @if let Some(error) = &claim.error {
+                    p.alarm { b { "The check was not carried out: " } (error) }
+                }
+                @if !claim.retested.is_empty() { p.alarm { (claim.retest()) } }
+                @if !claim.evidence.is_empty() { (evidence(claim)) }
+                @if !claim.controls.is_empty() { (twins(claim)) }
+                @if !pictures.is_empty() {
+                    h4 { "Pictures" }
+                    div.panels { @for panel in &pictures { (panel.repeated()) } }
+                }
+                @if pictures.len() < planned {
+                    p.note { "Not all pictures of this claim could be drawn: see " a href="#figures" { "Figures" } "." }
+                }
+            }
+        }
+    }
+
+    fn panels(&self) -> Vec<Drawn<'_>> {
+        let drawn = self.figures.iter().flat_map(|(plan, figure)| {
+            let panels = figure.iter().flat_map(|figure| &figure.panels).enumerate();
+            panels.map(|(k, panel)| Drawn::new(plan, k, panel))
+        });
+        drawn.collect()
+    }
+
+    fn all_figures(&self, panels: &[Drawn]) -> Markup {
+        html! {
+            section #figures aria-labelledby="figures-title" {
+                h2 #figures-title { "Figures" }
+                @for (plan, figure) in self.figures {
+                    figure {
+                        @if let Err(error) = figure {
+                            p.alarm { b { "Not drawn: " } (error) }
+                        }
+                        div.panels { @for panel in panels.iter().filter(|panel| panel.figure == plan.name) { (panel.drawing()) } }
+                        figcaption { b { (plan.name) } " · " (plan.caption) }
+                    }
+                }
+                p.note { code { "mirrorflow figures" } " writes them as files, with their numbers." }
+            }
+        }
+    }
+
+    fn environment(&self) -> Markup {
+        let environment = &self.ledger.environment;
+        let repeat = format!(
+            "mirrorflow audit --seed {} --effort {}",
+            environment.seed, environment.effort
+        );
+        html! {
+            section #environment aria-labelledby="environment-title" {
+                h2 #environment-title { "Environment" }
+                dl.facts {
+                    dt { "Version" } dd { "mirrorflow " (environment.version) }
+                    dt { "System" } dd { (environment.os) " " (environment.arch) ", " (environment.threads) " threads" }
+                    dt { "Seed" } dd { (environment.seed) }
+                    dt { "Effort" } dd { (environment.effort) }
+                    dt { "Time" } dd { (seconds(self.ledger.summary.seconds)) }
+                    dt { "To repeat" } dd { code { (repeat) } }
+                }
+                p.note { "Results depend on seed and effort alone (last bits aside, which can differ between processors)." }
+            }
+        }
+    }
+}
+
+/// A panel as it is drawn, once: elsewhere the page refers to it.
+struct Drawn<'a> {
+    figure: &'static str,
+    id: String,
+    title: &'a str,
+    claims: &'static [&'static str],
+    svg: Result<String>,
+}
+
+impl<'a> Drawn<'a> {
+    fn new(plan: &Plan, place: usize, panel: &'a Panel) -> Self {
+        let known = plan.panels.iter().find(|(title, _)| *title == panel.title);
+        Self {
+            figure: plan.name,
+            id: format!("{}-{}", plan.name, place + 1),
+            title: &panel.title,
+            claims: known.map_or(&[], |(_, claims)| claims),
+            svg: panel.svg(),
+        }
+    }
+
+    fn frame(&self, contents: &Markup) -> Markup {
+        let size = format!("0 0 {} {}", SIZE.0, SIZE.1);
+        html! {
+            svg viewBox=(size) role="img" aria-label={ (self.figure) ": " (self.title) } { (contents) }
+        }
+    }
+
+    fn drawing(&self) -> Markup {
+        match &self.svg {
+            Ok(svg) => self.frame(&html! { g id=(self.id) { (PreEscaped(svg)) } }),
+            Err(error) => html! { p.alarm { b { "Not drawn: " } (error) } },
+        }
+    }
+
+    fn repeated(&self) -> Markup {
+        html! { a.panel href={ "#" (self.id) } {
+            (self.frame(&html! { use href={ "#" (self.id) } {} }))
+        } }
+    }
+}
+
+fn badge(verdict: Verdict, word: bool) -> Markup {
+    let (class, sign) = match verdict {
+        Verdict::Holds => ("holds", "✓"),
+        Verdict::Fails => ("fails", "✗"),
+        Verdict::Inconclusive => ("open", "?"),
+    };
+    html! {
+        span class={ "badge " (class) } {
+            span aria-hidden="true" { (sign) } " "
+            span .hidden[!word] { (verdict) }
+        }
+    }
+}
+
+/// What a comparison, or a twin, came to: a sign and a word.
+fn sign(class: &str, sign: &str, word: &str, hide: bool) -> Markup {
+    html! { span class={ "sign " (class) } { span aria-hidden="true" { (sign) } " " span .hidden[hide] { (word) } } }
+}
+
+fn digits(value: f64, digits: usize) -> Markup {
+    html! { data value=(value) { (number(value, digits)) } }
+}
+
+/// A cell that says what it is where a narrow page has no columns; empty where there is nothing to say.
+fn cell(label: &str, contents: Option<Markup>) -> Markup {
+    html! { td.number data-label=(label) { @if let Some(contents) = contents { (contents) } } }
+}
+
+fn short(value: Option<f64>) -> Option<Markup> {
+    value.map(|value| digits(value, 3))
+}
+
+fn evidence(claim: &JudgedClaim) -> Markup {
+    let tests = claim.evidence.iter().any(|e| e.kind == Kind::Statistical);
+    let kinds = [
+        Kind::Exact,
+        Kind::Certified,
+        Kind::Numerical,
+        Kind::Statistical,
+    ];
+    let counts = kinds.iter().filter_map(|one| {
+        let count = claim.evidence.iter().filter(|e| e.kind == *one).count();
+        (count > 0).then(|| format!("{count} {}", kind(*one)))
+    });
+    let counts: Vec<String> = counts.collect();
+    let agreeing = claim.evidence.iter().filter(|e| e.passed).count();
+    let row = |e: &Evidence| {
+        let sign = match mark(e) {
+            "ok" => sign("holds", "✓", "agrees", true),
+            "WEAK" => sign("open", "?", "without power", false),
+            _ => sign("fails", "✗", "disagrees", false),
+        };
+        let difference = (e.measured - e.predicted).abs();
+        html! {
+            tr {
+                td { (sign) }
+                th scope="row" {
+                    (e.what) " " span.kind { (kind(e.kind)) }
+                    @if let Some(alternative) = &e.test.alternative { small { "power against " (alternative) } }
+                }
+                (cell("measured", Some(digits(e.measured, DIGITS))))
+                (cell("predicted", Some(digits(e.predicted, DIGITS))))
+                (cell("difference", short(Some(difference))))
+                (cell("threshold", short(Some(e.threshold))))
+                @if tests {
+                    (cell("p", short(e.test.p_value)))
+                    (cell("α", short(e.test.alpha)))
+                    (cell("power", short(e.test.power)))
+                    (cell("samples", e.test.samples.map(|samples| html! { (samples) })))
+                }
+            }
+        }
+    };
+    html! {
+        details open[claim.verdict != Verdict::Holds] {
+            summary {
+                h4 { "Evidence" } " "
+                (agreeing) " of " (claim.evidence.len()) " comparisons agree: " (counts.join(", "))
+            }
+            div.scroll tabindex="0" role="region" aria-label={ "Evidence for " (claim.id) } {
+                table.reflow {
+                    thead { tr {
+                        th scope="col" { span.hidden { "Outcome" } }
+                        th scope="col" { "Comparison" }
+                        th.number scope="col" { "measured" }
+                        th.number scope="col" { "predicted" }
+                        th.number scope="col" { "difference" }
+                        th.number scope="col" { "threshold" }
+                        @if tests {
+                            th.number scope="col" { "p" }
+                            th.number scope="col" { "α" }
+                            th.number scope="col" { "power" }
+                            th.number scope="col" { "samples" }
+                        }
+                    } }
+                    tbody { @for e in &claim.evidence { (row(e)) } }
+                }
+            }
+        }
+    }
+}
+
+fn outcome(twin: &JudgedControl) -> Markup {
+    if twin.rejected {
+        sign("holds", "✓", "rejected", true)
+    } else {
+        sign("fails", "✗", "not rejected", false)
+    }
+}
+
+fn twins(claim: &JudgedClaim) -> Markup {
+    html! {
+        h4 { "False twins" }
+        ul.twins { @for twin in &claim.controls {
+            li {
+                p { (outcome(twin)) code { (twin.id) } " " (twin.statement) }
+                p.note {
+                    @match &twin.by {
+                        Some(by) => {
+                            "Rejected by " (by) ". " (disagreeing(twin)) " disagree"
+                            @if let Some(power) = twin.power { ", power " (number(power, 4)) }
+                            "."
+                        },
+                        None => "Not rejected by any comparison.",
+                    }
+                }
+            }
+        } }
+    }
+}
+
+fn disagreeing(twin: &JudgedControl) -> String {
+    format!("{} of {}", twin.disagreeing[0], twin.disagreeing[1])
+}
+
+fn falsifiability(claims: &[JudgedClaim]) -> Markup {
+    let twins = claims
+        .iter()
+        .flat_map(|claim| claim.controls.iter().map(move |twin| (claim, twin)));
+    html! {
+        section #falsifiability aria-labelledby="falsifiability-title" {
+            h2 #falsifiability-title { "Falsifiability" }
+            p {
+                "Each false twin: the kind of comparison that rejected it first, and with which probability other seeds "
+                "would reject it (1 where not by tests alone, else the power at the effect observed)."
+            }
+            div.scroll tabindex="0" role="region" aria-labelledby="falsifiability-title" {
+                table.reflow {
+                    thead { tr {
+                        th scope="col" { span.hidden { "Outcome" } }
+                        th scope="col" { "Claim and false twin" }
+                        th scope="col" { "first rejected by" }
+                        th.number scope="col" { "disagreeing" }
+                        th.number scope="col" { "power" }
+                    } }
+                    tbody { @for (claim, twin) in twins { tr {
+                        td { (outcome(twin)) }
+                        th scope="row" { a href={ "#" (claim.id) } { code { (claim.id) } } " " code { (twin.id) } }
+                        td data-label="first rejected by" { (twin.kind.map_or("nothing", kind)) }
+                        (cell("disagreeing", Some(html! { (disagreeing(twin)) })))
+                        (cell("power", twin.power.map(|power| digits(power, 4))))
+                    } } }
+                }
+            }
+        }
+    }
+}
+
+fn calibrated(calibration: &[Calibration]) -> Markup {
+    html! {
+        section #calibration aria-labelledby="calibration-title" {
+            h2 #calibration-title { "Calibration" }
+            p { "How often tests and twins came out wrong where the statistical claims were repeated on further seeds." }
+            div.scroll tabindex="0" role="region" aria-labelledby="calibration-title" {
+                table.reflow {
+                    thead { tr {
+                        th scope="col" { "Claim" }
+                        th.number scope="col" { "seeds" }
+                        th.number scope="col" { "errors" }
+                        th.number scope="col" { "tests" }
+                        th.number scope="col" { "disagreeing" }
+                        th.number scope="col" { "expected at most" }
+                        th.number scope="col" { "smallest p" }
+                        th.number scope="col" { "uniform p-values" }
+                        th.number scope="col" { "twins survived" }
+                    } }
+                    tbody { @for one in calibration { tr {
+                        th scope="row" { a href={ "#" (one.id) } { code { (one.id) } } }
+                        (cell("seeds", Some(html! { (one.runs) })))
+                        (cell("errors", Some(html! { (one.errors) })))
+                        (cell("tests", Some(html! { (one.tests) })))
+                        (cell("disagreeing", Some(html! { (one.rejections) })))
+                        (cell("expected at most", short(Some(one.expected))))
+                        (cell("smallest p", short(one.smallest_p)))
+                        (cell("uniform p-values", Some(html! {
+                            (one.uniformity.iter().filter(|e| e.passed).count()) " of " (one.uniformity.len())
+                        })))
+                        (cell("twins survived", Some(html! { (one.survivals) " of " (one.controls) })))
+                    } } }
+                }
+            }
+        }
+    }
+}
