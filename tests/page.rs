@@ -330,7 +330,8 @@ fn derivations_are_what_proofs_md_says() {
     let document = Html::parse_document(&html());
     for emphasised in all(&document, "#derivations em, #abstract em") {
         let words = text(&emphasised);
-        assert!(!words.contains(['(', '=', '_', '*']), "{words}");
+        let word = |c: char| c.is_ascii_alphabetic() || c.is_whitespace() || "()-".contains(c);
+        assert!(words.ends_with('.') || words.chars().all(word), "{words}");
     }
     let sections = PROOFS
         .lines()
