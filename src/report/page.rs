@@ -12,11 +12,7 @@ use super::{
     ledger::{Calibration, JudgedClaim, JudgedControl, Ledger, Verdict, kind, mark, seconds},
     number, write_whole,
 };
-use crate::{
-    Error, Result,
-    claims::Claim,
-    evidence::{Evidence, Kind},
-};
+use crate::{Error, Result, claims::Claim, evidence::Kind};
 use derivations::Derivations;
 
 const STYLE: &str = include_str!("page/style.css");
@@ -117,24 +113,17 @@ impl Page<'_> {
                         main {
                             (self.verdicts())
                             @if let Some(paper) = &derivations.paper {
-                                section #abstract aria-labelledby="abstract-title" {
-                                    h2 #abstract-title { "The paper, sentence by sentence" }
-                                    (paper)
-                                }
+                                (section("abstract", "The paper, sentence by sentence", paper))
                             }
-                            section #claims aria-labelledby="claims-title" {
-                                h2 #claims-title { "Claims" }
+                            (section("claims", "Claims", &html! {
                                 p.note { "Symbols are those of " (derivations.setting) "." }
                                 @for claim in claims { (self.claim(claim, &panels)) }
-                            }
+                            }))
                             @if !self.figures.is_empty() { (self.all_figures(&panels)) }
                             (falsifiability(claims))
                             @if let Some(calibration) = calibration { (calibrated(calibration)) }
                             (self.environment())
-                            section #derivations aria-labelledby="derivations-title" {
-                                h2 #derivations-title { "Derivations" }
-                                (derivations.all)
-                            }
+                            (section("derivations", "Derivations", &derivations.all))
                         }
                     }
                     footer { p { "Written by mirrorflow " (self.ledger.environment.version) "." } }
@@ -146,50 +135,48 @@ impl Page<'_> {
 
     fn verdicts(&self) -> Markup {
         let summary = &self.ledger.summary;
-        html! {
-            section #verdicts aria-labelledby="verdicts-title" tabindex="-1" {
-                h2 #verdicts-title { "Verdicts" }
-                p.counts {
-                    span class={ "count " @if summary.holding == summary.claims { "holds" } @else { "fails" } } {
-                        b { (summary.holding) " of " (summary.claims) } " claims hold"
-                    }
-                    span class={ "count " @if summary.rejected == summary.controls { "holds" } @else { "fails" } } {
-                        b { (summary.rejected) " of " (summary.controls) } " false twins rejected"
-                    }
+        let contents = html! {
+            p.counts {
+                span class={ "count " @if summary.holding == summary.claims { "holds" } @else { "fails" } } {
+                    b { (summary.holding) " of " (summary.claims) } " claims hold"
                 }
-                ul.tiles { @for claim in &self.ledger.claims {
-                    li { a href={ "#" (claim.id) } {
-                        (badge(claim.verdict, true))
-                        code { (claim.id) }
-                        small {
-                            (claim.evidence.len()) " comparisons, "
-                            (claim.controls.iter().filter(|twin| twin.rejected).count()) " of "
-                            (claim.controls.len()) " twins rejected"
-                        }
-                    } }
-                } }
-                details {
-                    summary { "How to read this" }
-                    p {
-                        "A comparison sets a measured number beside a predicted one and agrees where they are no "
-                        "further apart than a threshold. What the threshold rests on is its kind:"
-                    }
-                    dl.kinds {
-                        dt { "exact" } dd { "rational arithmetic; the threshold is 0" }
-                        dt { "certified" } dd { "a proven bound on the error" }
-                        dt { "numerical" } dd { "an estimate of the error" }
-                        dt { "statistical" } dd {
-                            "a test: it rejects where p < α, and its power is the probability of that under the "
-                            "alternative that it names"
-                        }
-                    }
-                    p {
-                        "A claim holds if all its comparisons agree and each of its tests has power at least 0.9. "
-                        "A false twin is a theory that differs from it in one point: the same comparisons must reject it."
-                    }
+                span class={ "count " @if summary.rejected == summary.controls { "holds" } @else { "fails" } } {
+                    b { (summary.rejected) " of " (summary.controls) } " false twins rejected"
                 }
             }
-        }
+            ul.tiles { @for claim in &self.ledger.claims {
+                li { a href={ "#" (claim.id) } {
+                    (badge(claim.verdict, true))
+                    code { (claim.id) }
+                    small {
+                        (claim.evidence.len()) " comparisons, "
+                        (claim.controls.iter().filter(|twin| twin.rejected).count()) " of "
+                        (claim.controls.len()) " twins rejected"
+                    }
+                } }
+            } }
+            details {
+                summary { "How to read this" }
+                p {
+                    "A comparison sets a measured number beside a predicted one and agrees where they are no "
+                    "further apart than a threshold. What the threshold rests on is its kind:"
+                }
+                dl.kinds {
+                    dt { "exact" } dd { "rational arithmetic; the threshold is 0" }
+                    dt { "certified" } dd { "a proven bound on the error" }
+                    dt { "numerical" } dd { "an estimate of the error" }
+                    dt { "statistical" } dd {
+                        "a test: it rejects where p < α, and its power is the probability of that under the "
+                        "alternative that it names"
+                    }
+                }
+                p {
+                    "A claim holds if all its comparisons agree and each of its tests has power at least 0.9. "
+                    "A false twin is a theory that differs from it in one point: the same comparisons must reject it."
+                }
+            }
+        };
+        section("verdicts", "Verdicts", &contents)
     }
 
     fn claim(&self, claim: &JudgedClaim, panels: &[Drawn]) -> Markup {
@@ -245,21 +232,19 @@ impl Page<'_> {
     }
 
     fn all_figures(&self, panels: &[Drawn]) -> Markup {
-        html! {
-            section #figures aria-labelledby="figures-title" {
-                h2 #figures-title { "Figures" }
-                @for (plan, figure) in self.figures {
-                    figure {
-                        @if let Err(error) = figure {
-                            p.alarm { b { "Not drawn: " } (error) }
-                        }
-                        div.panels { @for panel in panels.iter().filter(|panel| panel.figure == plan.name) { (panel.drawing()) } }
-                        figcaption { b { (plan.name) } " · " (plan.caption) }
+        let contents = html! {
+            @for (plan, figure) in self.figures {
+                figure {
+                    @if let Err(error) = figure {
+                        p.alarm { b { "Not drawn: " } (error) }
                     }
+                    div.panels { @for panel in panels.iter().filter(|panel| panel.figure == plan.name) { (panel.drawing()) } }
+                    figcaption { b { (plan.name) } " · " (plan.caption) }
                 }
-                p.note { code { "mirrorflow figures" } " writes them as files, with their numbers." }
             }
-        }
+            p.note { code { "mirrorflow figures" } " writes them as files, with their numbers." }
+        };
+        section("figures", "Figures", &contents)
     }
 
     fn environment(&self) -> Markup {
@@ -268,20 +253,18 @@ impl Page<'_> {
             "mirrorflow audit --seed {} --effort {}",
             environment.seed, environment.effort
         );
-        html! {
-            section #environment aria-labelledby="environment-title" {
-                h2 #environment-title { "Environment" }
-                dl.facts {
-                    dt { "Version" } dd { "mirrorflow " (environment.version) }
-                    dt { "System" } dd { (environment.os) " " (environment.arch) ", " (environment.threads) " threads" }
-                    dt { "Seed" } dd { (environment.seed) }
-                    dt { "Effort" } dd { (environment.effort) }
-                    dt { "Time" } dd { (seconds(self.ledger.summary.seconds)) }
-                    dt { "To repeat" } dd { code { (repeat) } }
-                }
-                p.note { "Results depend on seed and effort alone (last bits aside, which can differ between processors)." }
+        let contents = html! {
+            dl.facts {
+                dt { "Version" } dd { "mirrorflow " (environment.version) }
+                dt { "System" } dd { (environment.os) " " (environment.arch) ", " (environment.threads) " threads" }
+                dt { "Seed" } dd { (environment.seed) }
+                dt { "Effort" } dd { (environment.effort) }
+                dt { "Time" } dd { (seconds(self.ledger.summary.seconds)) }
+                dt { "To repeat" } dd { code { (repeat) } }
             }
-        }
+            p.note { "Results depend on seed and effort alone (last bits aside, which can differ between processors)." }
+        };
+        section("environment", "Environment", &contents)
     }
 }
 
@@ -350,13 +333,42 @@ fn digits(value: f64, digits: usize) -> Markup {
     html! { data value=(value) { (number(value, digits)) } }
 }
 
-/// A cell that says what it is where a narrow page has no columns; empty where there is nothing to say.
-fn cell(label: &str, contents: Option<Markup>) -> Markup {
-    html! { td.number data-label=(label) { @if let Some(contents) = contents { (contents) } } }
-}
-
 fn short(value: Option<f64>) -> Option<Markup> {
     value.map(|value| digits(value, 3))
+}
+
+fn section(id: &str, title: &str, contents: &Markup) -> Markup {
+    html! {
+        section id=(id) tabindex="-1" aria-labelledby={ (id) "-title" } {
+            h2 id={ (id) "-title" } { (title) }
+            (contents)
+        }
+    }
+}
+
+/// A row of a table: its first cells, and its numbers where it has them.
+type Row = (Markup, Vec<Option<Markup>>);
+
+/// A table that a narrow page shows without columns, where each number bears its column's name.
+fn table(name: &str, texts: &[&str], numbers: &[&str], rows: impl Iterator<Item = Row>) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(name) {
+            table.reflow {
+                thead { tr {
+                    @for text in texts { th scope="col" {
+                        @if text.is_empty() { span.hidden { "Outcome" } } @else { (text) }
+                    } }
+                    @for number in numbers { th.number scope="col" { (number) } }
+                } }
+                tbody { @for (first, cells) in rows { tr {
+                    (first)
+                    @for (number, cell) in numbers.iter().zip(cells) {
+                        td.number data-label=(number) { @if let Some(cell) = cell { (cell) } }
+                    }
+                } } }
+            }
+        }
+    }
 }
 
 fn evidence(claim: &JudgedClaim) -> Markup {
@@ -373,58 +385,49 @@ fn evidence(claim: &JudgedClaim) -> Markup {
     });
     let counts: Vec<String> = counts.collect();
     let agreeing = claim.evidence.iter().filter(|e| e.passed).count();
-    let row = |e: &Evidence| {
+    let rows = claim.evidence.iter().map(|e| {
         let sign = match mark(e) {
             "ok" => sign("holds", "✓", "agrees", true),
             "WEAK" => sign("open", "?", "without power", false),
             _ => sign("fails", "✗", "disagrees", false),
         };
-        let difference = (e.measured - e.predicted).abs();
-        html! {
-            tr {
-                td { (sign) }
-                th scope="row" {
-                    (e.what) " " span.kind { (kind(e.kind)) }
-                    @if let Some(alternative) = &e.test.alternative { small { "power against " (alternative) } }
-                }
-                (cell("measured", Some(digits(e.measured, DIGITS))))
-                (cell("predicted", Some(digits(e.predicted, DIGITS))))
-                (cell("difference", short(Some(difference))))
-                (cell("threshold", short(Some(e.threshold))))
-                @if tests {
-                    (cell("p", short(e.test.p_value)))
-                    (cell("α", short(e.test.alpha)))
-                    (cell("power", short(e.test.power)))
-                    (cell("samples", e.test.samples.map(|samples| html! { (samples) })))
-                }
+        let first = html! {
+            td { (sign) }
+            th scope="row" {
+                (e.what) " " span.kind { (kind(e.kind)) }
+                @if let Some(alternative) = &e.test.alternative { small { "power against " (alternative) } }
             }
-        }
-    };
+        };
+        let cells = vec![
+            Some(digits(e.measured, DIGITS)),
+            Some(digits(e.predicted, DIGITS)),
+            short(Some((e.measured - e.predicted).abs())),
+            short(Some(e.threshold)),
+            short(e.test.p_value),
+            short(e.test.alpha),
+            short(e.test.power),
+            e.test.samples.map(|samples| html! { (samples) }),
+        ];
+        (first, cells)
+    });
+    let columns = [
+        "measured",
+        "predicted",
+        "difference",
+        "threshold",
+        "p",
+        "α",
+        "power",
+        "samples",
+    ];
+    let columns = if tests { &columns[..] } else { &columns[..4] };
     html! {
         details open[claim.verdict != Verdict::Holds] {
             summary {
                 h4 { "Evidence" } " "
                 (agreeing) " of " (claim.evidence.len()) " comparisons agree: " (counts.join(", "))
             }
-            div.scroll tabindex="0" role="region" aria-label={ "Evidence for " (claim.id) } {
-                table.reflow {
-                    thead { tr {
-                        th scope="col" { span.hidden { "Outcome" } }
-                        th scope="col" { "Comparison" }
-                        th.number scope="col" { "measured" }
-                        th.number scope="col" { "predicted" }
-                        th.number scope="col" { "difference" }
-                        th.number scope="col" { "threshold" }
-                        @if tests {
-                            th.number scope="col" { "p" }
-                            th.number scope="col" { "α" }
-                            th.number scope="col" { "power" }
-                            th.number scope="col" { "samples" }
-                        }
-                    } }
-                    tbody { @for e in &claim.evidence { (row(e)) } }
-                }
-            }
+            (table(&format!("Evidence for {}", claim.id), &["", "Comparison"], columns, rows))
         }
     }
 }
@@ -466,68 +469,59 @@ fn falsifiability(claims: &[JudgedClaim]) -> Markup {
     let twins = claims
         .iter()
         .flat_map(|claim| claim.controls.iter().map(move |twin| (claim, twin)));
-    html! {
-        section #falsifiability aria-labelledby="falsifiability-title" {
-            h2 #falsifiability-title { "Falsifiability" }
-            p {
-                "Each false twin: the kind of comparison that rejected it first, and with which probability other seeds "
-                "would reject it (1 where not by tests alone, else the power at the effect observed)."
-            }
-            div.scroll tabindex="0" role="region" aria-labelledby="falsifiability-title" {
-                table.reflow {
-                    thead { tr {
-                        th scope="col" { span.hidden { "Outcome" } }
-                        th scope="col" { "Claim and false twin" }
-                        th scope="col" { "first rejected by" }
-                        th.number scope="col" { "disagreeing" }
-                        th.number scope="col" { "power" }
-                    } }
-                    tbody { @for (claim, twin) in twins { tr {
-                        td { (outcome(twin)) }
-                        th scope="row" { a href={ "#" (claim.id) } { code { (claim.id) } } " " code { (twin.id) } }
-                        td data-label="first rejected by" { (twin.kind.map_or("nothing", kind)) }
-                        (cell("disagreeing", Some(html! { (disagreeing(twin)) })))
-                        (cell("power", twin.power.map(|power| digits(power, 4))))
-                    } } }
-                }
-            }
+    let rows = twins.map(|(claim, twin)| {
+        let first = html! {
+            td { (outcome(twin)) }
+            th scope="row" { a href={ "#" (claim.id) } { code { (claim.id) } } " " code { (twin.id) } }
+            td data-label="first rejected by" { (twin.kind.map_or("nothing", kind)) }
+        };
+        let power = twin.power.map(|power| digits(power, 4));
+        (first, vec![Some(html! { (disagreeing(twin)) }), power])
+    });
+    let contents = html! {
+        p {
+            "Each false twin: the kind of comparison that rejected it first, and with which probability other seeds "
+            "would reject it (1 where not by tests alone, else the power at the effect observed)."
         }
-    }
+        (table(
+            "Falsifiability",
+            &["", "Claim and false twin", "first rejected by"],
+            &["disagreeing", "power"],
+            rows,
+        ))
+    };
+    section("falsifiability", "Falsifiability", &contents)
 }
 
 fn calibrated(calibration: &[Calibration]) -> Markup {
-    html! {
-        section #calibration aria-labelledby="calibration-title" {
-            h2 #calibration-title { "Calibration" }
-            p { "How often tests and twins came out wrong where the statistical claims were repeated on further seeds." }
-            div.scroll tabindex="0" role="region" aria-labelledby="calibration-title" {
-                table.reflow {
-                    thead { tr {
-                        th scope="col" { "Claim" }
-                        th.number scope="col" { "seeds" }
-                        th.number scope="col" { "errors" }
-                        th.number scope="col" { "tests" }
-                        th.number scope="col" { "disagreeing" }
-                        th.number scope="col" { "expected at most" }
-                        th.number scope="col" { "smallest p" }
-                        th.number scope="col" { "uniform p-values" }
-                        th.number scope="col" { "twins survived" }
-                    } }
-                    tbody { @for one in calibration { tr {
-                        th scope="row" { a href={ "#" (one.id) } { code { (one.id) } } }
-                        (cell("seeds", Some(html! { (one.runs) })))
-                        (cell("errors", Some(html! { (one.errors) })))
-                        (cell("tests", Some(html! { (one.tests) })))
-                        (cell("disagreeing", Some(html! { (one.rejections) })))
-                        (cell("expected at most", short(Some(one.expected))))
-                        (cell("smallest p", short(one.smallest_p)))
-                        (cell("uniform p-values", Some(html! {
-                            (one.uniformity.iter().filter(|e| e.passed).count()) " of " (one.uniformity.len())
-                        })))
-                        (cell("twins survived", Some(html! { (one.survivals) " of " (one.controls) })))
-                    } } }
-                }
-            }
-        }
-    }
+    let rows = calibration.iter().map(|one| {
+        let first = html! { th scope="row" { a href={ "#" (one.id) } { code { (one.id) } } } };
+        let uniform = one.uniformity.iter().filter(|e| e.passed).count();
+        let cells = vec![
+            Some(html! { (one.runs) }),
+            Some(html! { (one.errors) }),
+            Some(html! { (one.tests) }),
+            Some(html! { (one.rejections) }),
+            short(Some(one.expected)),
+            short(one.smallest_p),
+            Some(html! { (uniform) " of " (one.uniformity.len()) }),
+            Some(html! { (one.survivals) " of " (one.controls) }),
+        ];
+        (first, cells)
+    });
+    let columns = [
+        "seeds",
+        "errors",
+        "tests",
+        "disagreeing",
+        "expected at most",
+        "smallest p",
+        "uniform p-values",
+        "twins survived",
+    ];
+    let contents = html! {
+        p { "How often tests and twins came out wrong where the statistical claims were repeated on further seeds." }
+        (table("Calibration", &["Claim"], &columns, rows))
+    };
+    section("calibration", "Calibration", &contents)
 }
