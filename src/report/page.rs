@@ -61,23 +61,36 @@ impl Page<'_> {
 
     /// The page.
     pub fn html(&self) -> String {
-        let derivations = Derivations::of(self.proofs, &self.ledger.claims);
-        let panels = self.panels();
         let Ledger {
             claims,
             summary,
             calibration,
-            ..
+            environment,
         } = self.ledger;
+        let derivations = Derivations::of(self.proofs, claims);
+        let panels = self.panels();
+        let each = html! {
+            p.note { "Symbols are those of " (derivations.setting) "." }
+            @for claim in claims { (self.claim(claim, &panels)) }
+        };
+        let figures = (!self.figures.is_empty()).then(|| self.all_figures(&panels));
         let sections = [
-            ("verdicts", "Verdicts", true),
-            ("abstract", "The paper", derivations.paper.is_some()),
-            ("claims", "Claims", true),
-            ("figures", "Figures", !self.figures.is_empty()),
-            ("falsifiability", "Falsifiability", true),
-            ("calibration", "Calibration", calibration.is_some()),
-            ("environment", "Environment", true),
-            ("derivations", "Derivations", true),
+            ("verdicts", "Verdicts", Some(self.verdicts())),
+            ("abstract", "Sentence by sentence", derivations.paper),
+            ("claims", "Claims", Some(each)),
+            ("figures", "Figures", figures),
+            (
+                "falsifiability",
+                "Falsifiability",
+                Some(falsifiability(claims)),
+            ),
+            (
+                "calibration",
+                "Calibration",
+                calibration.as_deref().map(calibrated),
+            ),
+            ("environment", "Environment", Some(self.environment())),
+            ("derivations", "Derivations", Some(derivations.all)),
         ];
         html! {
             (DOCTYPE)
@@ -103,30 +116,21 @@ impl Page<'_> {
                     }
                     div.columns {
                         nav aria-label="Contents" {
-                            ul { @for (id, name, _) in sections.iter().filter(|section| section.2) {
-                                li { a href={ "#" (id) } { (name) } }
+                            ul { @for (id, title, _) in sections.iter().filter(|section| section.2.is_some()) {
+                                li { a href={ "#" (id) } { (title) } }
                             } }
                             ul.wide { @for claim in claims {
                                 li { a href={ "#" (claim.id) } { (badge(claim.verdict, false)) code { (claim.id) } } }
                             } }
                         }
-                        main {
-                            (self.verdicts())
-                            @if let Some(paper) = &derivations.paper {
-                                (section("abstract", "The paper, sentence by sentence", paper))
+                        main { @for (id, title, contents) in &sections { @if let Some(contents) = contents {
+                            section id=(id) tabindex="-1" aria-labelledby={ (id) "-title" } {
+                                h2 id={ (id) "-title" } { (title) }
+                                (contents)
                             }
-                            (section("claims", "Claims", &html! {
-                                p.note { "Symbols are those of " (derivations.setting) "." }
-                                @for claim in claims { (self.claim(claim, &panels)) }
-                            }))
-                            @if !self.figures.is_empty() { (self.all_figures(&panels)) }
-                            (falsifiability(claims))
-                            @if let Some(calibration) = calibration { (calibrated(calibration)) }
-                            (self.environment())
-                            (section("derivations", "Derivations", &derivations.all))
-                        }
+                        } } }
                     }
-                    footer { p { "Written by mirrorflow " (self.ledger.environment.version) "." } }
+                    footer { p { "Written by mirrorflow " (environment.version) "." } }
                 }
             }
         }
@@ -135,7 +139,7 @@ impl Page<'_> {
 
     fn verdicts(&self) -> Markup {
         let summary = &self.ledger.summary;
-        let contents = html! {
+        html! {
             p.counts {
                 span class={ "count " @if summary.holding == summary.claims { "holds" } @else { "fails" } } {
                     b { (summary.holding) " of " (summary.claims) } " claims hold"
@@ -175,8 +179,7 @@ impl Page<'_> {
                     "A false twin is a theory that differs from it in one point: the same comparisons must reject it."
                 }
             }
-        };
-        section("verdicts", "Verdicts", &contents)
+        }
     }
 
     fn claim(&self, claim: &JudgedClaim, panels: &[Drawn]) -> Markup {
@@ -232,7 +235,7 @@ impl Page<'_> {
     }
 
     fn all_figures(&self, panels: &[Drawn]) -> Markup {
-        let contents = html! {
+        html! {
             @for (plan, figure) in self.figures {
                 figure {
                     @if let Err(error) = figure {
@@ -243,8 +246,7 @@ impl Page<'_> {
                 }
             }
             p.note { code { "mirrorflow figures" } " writes them as files, with their numbers." }
-        };
-        section("figures", "Figures", &contents)
+        }
     }
 
     fn environment(&self) -> Markup {
@@ -253,7 +255,7 @@ impl Page<'_> {
             "mirrorflow audit --seed {} --effort {}",
             environment.seed, environment.effort
         );
-        let contents = html! {
+        html! {
             dl.facts {
                 dt { "Version" } dd { "mirrorflow " (environment.version) }
                 dt { "System" } dd { (environment.os) " " (environment.arch) ", " (environment.threads) " threads" }
@@ -263,8 +265,7 @@ impl Page<'_> {
                 dt { "To repeat" } dd { code { (repeat) } }
             }
             p.note { "Results depend on seed and effort alone (last bits aside, which can differ between processors)." }
-        };
-        section("environment", "Environment", &contents)
+        }
     }
 }
 
@@ -335,15 +336,6 @@ fn digits(value: f64, digits: usize) -> Markup {
 
 fn short(value: Option<f64>) -> Option<Markup> {
     value.map(|value| digits(value, 3))
-}
-
-fn section(id: &str, title: &str, contents: &Markup) -> Markup {
-    html! {
-        section id=(id) tabindex="-1" aria-labelledby={ (id) "-title" } {
-            h2 id={ (id) "-title" } { (title) }
-            (contents)
-        }
-    }
 }
 
 /// A row of a table: its first cells, and its numbers where it has them.
@@ -478,7 +470,7 @@ fn falsifiability(claims: &[JudgedClaim]) -> Markup {
         let power = twin.power.map(|power| digits(power, 4));
         (first, vec![Some(html! { (disagreeing(twin)) }), power])
     });
-    let contents = html! {
+    html! {
         p {
             "Each false twin: the kind of comparison that rejected it first, and with which probability other seeds "
             "would reject it (1 where not by tests alone, else the power at the effect observed)."
@@ -489,8 +481,7 @@ fn falsifiability(claims: &[JudgedClaim]) -> Markup {
             &["disagreeing", "power"],
             rows,
         ))
-    };
-    section("falsifiability", "Falsifiability", &contents)
+    }
 }
 
 fn calibrated(calibration: &[Calibration]) -> Markup {
@@ -519,9 +510,8 @@ fn calibrated(calibration: &[Calibration]) -> Markup {
         "uniform p-values",
         "twins survived",
     ];
-    let contents = html! {
+    html! {
         p { "How often tests and twins came out wrong where the statistical claims were repeated on further seeds." }
         (table("Calibration", &["Claim"], &columns, rows))
-    };
-    section("calibration", "Calibration", &contents)
+    }
 }
