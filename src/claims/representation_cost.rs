@@ -26,7 +26,8 @@ pub const CLAIM: Claim = Claim {
     source: "proofs.md, `representation-cost`",
     formula: r"\begin{aligned}
               &\min_{\mathbb{E}[\alpha\,\sigma(wx - B)] = h(x)\ \forall x} \mathbb{E}\,\alpha^2 = G_1 + G_2 + G_3, \\
-              &G_1 = \int \frac{h''(x)^2}{p_B(x)}\,dx, \qquad G_2 = \bigl(h'(+\infty) + h'(-\infty)\bigr)^2, \\
+              &G_1 = \int \frac{h''(x)^2}{p_B(x)}\,dx, \\
+              &G_2 = \bigl(h'(+\infty) + h'(-\infty)\bigr)^2, \\
               &G_3 = \frac{1}{\mathbb{E}\,B^2} \Bigl(\int h''(x)\,|x|\,dx - 2h(0)\Bigr)^2
               \end{aligned}",
     controls: &[
