@@ -46,7 +46,7 @@ pub struct AuditArgs {
     /// Seed of every random draw
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Write ledger.json, ledger.md, ledger.txt and junit.xml into this folder
+    /// Write index.html, ledger.json, ledger.md, ledger.txt and junit.xml into this folder
     #[arg(long, value_name = "DIR", value_parser = path())]
     pub out: Option<PathBuf>,
     /// Repeat the statistical claims on further seeds: observed size and power of their tests

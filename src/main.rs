@@ -13,10 +13,11 @@ use mirrorflow::{
     evidence::inspection::Question,
     report::{
         self,
-        figures::numbers,
+        figures::{Figure, PLANS, Plan, numbers},
         inspect::InspectReport,
         ledger::{self, Ledger},
         minimizer::MinimizerReport,
+        page::Page,
         train::TrainReport,
     },
     setting::{Archive, Dataset, Network},
@@ -26,9 +27,11 @@ use mirrorflow::{
         mirror_flow::{self, Options},
     },
 };
+use rayon::prelude::*;
 use std::{
     fmt::{Display, Write as _},
     io::{self, ErrorKind, Write},
+    path::Path,
     process::ExitCode,
 };
 
@@ -97,6 +100,7 @@ fn audit(args: &AuditArgs) -> Result<Outcome> {
     }
     if let Some(folder) = &args.out {
         ledger.write(folder)?;
+        write_page(&ledger, folder)?;
     }
     Ok(Outcome {
         text: if args.json {
@@ -106,6 +110,32 @@ fn audit(args: &AuditArgs) -> Result<Outcome> {
         },
         well: ledger.is_clean(),
     })
+}
+
+/// The page of an audit, with those figures that its claims show.
+fn write_page(ledger: &Ledger, folder: &Path) -> Result<()> {
+    let ids: Vec<&str> = ledger
+        .claims
+        .iter()
+        .map(|claim| claim.id.as_str())
+        .collect();
+    let plans = PLANS.iter().filter(|plan| plan.illustrates(&ids));
+    let plans: Vec<&Plan> = plans.collect();
+    let bar = progress("figures", plans.len());
+    let drawn = plans.into_par_iter().map(|plan| {
+        let figure = (plan.numbers)();
+        bar.inc(1);
+        (plan, figure)
+    });
+    let figures: Vec<(&Plan, Result<Figure>)> = drawn.collect();
+    bar.finish_and_clear();
+    let page = Page {
+        ledger,
+        claims: claims::registry(),
+        figures: &figures,
+        proofs: PROOFS,
+    };
+    page.write(folder)
 }
 
 fn show_claims(args: &ClaimsArgs) -> Result<Outcome> {

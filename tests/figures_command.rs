@@ -4,11 +4,11 @@
 
 use assert_cmd::Command;
 use mirrorflow::{
-    report::figures::numbers,
+    report::figures::{PLANS, numbers},
     setting::{Activation, Dataset, Potential, Scaling, Setting},
     solver::infinite_width,
 };
-use std::fs;
+use std::{collections::BTreeSet, fs};
 use tempfile::TempDir;
 
 /// The sup errors of the authors' networks on figure 1, p = 2: width, mean and standard deviation of five.
@@ -54,6 +54,13 @@ fn four_figures_are_drawn_with_their_numbers() {
             rows.records()
                 .all(|row| row.unwrap()[3].parse::<f64>().unwrap().is_finite())
         );
+    }
+    for plan in &PLANS {
+        let table = fs::read_to_string(out.join(format!("{}.csv", plan.name))).unwrap();
+        let mut rows = csv::Reader::from_reader(table.as_bytes());
+        let drawn: BTreeSet<String> = rows.records().map(|row| row.unwrap()[0].into()).collect();
+        let planned = plan.panels.iter().map(|(title, _)| (*title).to_owned());
+        assert_eq!(drawn, planned.collect(), "{}", plan.name);
     }
     // Each mean of five seeds is as far from the authors' as two means of five may be.
     let table = fs::read_to_string(out.join("figure1.csv")).unwrap();

@@ -31,6 +31,7 @@ fn claim(
         statement: "one is one, and <says> so at some length, so that the line has to be broken \
                     before the last column of the terminal",
         source: "arithmetic",
+        formula: "1 = 1",
         controls,
         check,
     }

@@ -30,6 +30,11 @@ pub const CLAIM: Claim = Claim {
     statement: "Under an unscaled potential ½φ''(0)z² + c|z|^q + … the learned function is that of \
                 gradient flow up to c δ(x)/n^(q−2).",
     source: "proofs.md, `gradient-flow-agreement`",
+    formula: r"\begin{aligned}
+              n^{q-2}\,(f_\varphi - f_{\mathrm{GF}}) &\to c\,\delta, \\
+              \delta(x) &= -\frac{1}{\varphi''(0)}\,\mathbb{E}\bigl[q\,|\alpha|^{q-1} \operatorname{sgn}(\alpha)\,D_x\bigr], \\
+              D_x &= \sigma(x) - g(x)^{\mathsf T} H^{-1} F
+              \end{aligned}",
     controls: &[
         Control {
             id: "vanishing-curvature",

@@ -23,6 +23,11 @@ pub const CLAIM: Claim = Claim {
     statement: "√n (f_n(x) − h̄(x)) tends to a centred Gaussian process with the covariance of \
                 α σ(x) − g(x)ᵀH⁻¹(α F − y).",
     source: "proofs.md, `fluctuation-law`",
+    formula: r"\begin{aligned}
+              \sqrt{n}\,(f_n - \bar h) &\to \mathcal{N}(0, C), \quad C(x, x') = \mathbb{E}[\psi(x)\,\psi(x')], \\
+              \psi(x) &= \alpha\,\sigma(x) - \bar h(x) - g(x)^{\mathsf T} H^{-1} (\alpha F - y), \\
+              H &= \mathbb{E}[(\varphi^*)''\,F F^{\mathsf T}], \quad g(x) = \mathbb{E}[(\varphi^*)''\,F\,\sigma(x)]
+              \end{aligned}",
     controls: &[
         Control {
             id: "variance-off",

@@ -73,6 +73,8 @@ pub struct Claim {
     pub statement: &'static str,
     /// Where it comes from: the paper's abstract, or a section of proofs.md.
     pub source: &'static str,
+    /// The heart of it in LaTeX, for display; the symbols are those of proofs.md.
+    pub formula: &'static str,
     /// Its false twins.
     pub controls: &'static [Control],
     /// Measures once, then judges the theory and each twin by the same comparisons.

@@ -36,6 +36,11 @@ pub const CLAIM: Claim = Claim {
                 training stopped at 1e-7 (at most 0.0012), potentials not centred, explicit steps, and a \
                 density estimate that is half of the density at 0.",
     source: "proofs.md, `notebook-audit`",
+    formula: r"\begin{aligned}
+              \text{early stop:}\quad f(x) - f_\infty(x) &= g(x)^{\mathsf T} H^{-1} r + O(|r|^2), \\
+              \text{explicit steps:}\quad f_h - f_0 &= \tfrac{h}{2}\,\Pi\Bigl[\mathbb{E}\Bigl((\varphi^*)'' \int \varphi'''(\alpha) \Bigl(\frac{d\alpha}{dt}\Bigr)^2 dt\;\sigma(x)\Bigr)\Bigr] + O(h^2), \\
+              \text{density of } |h''| \text{ at } 0:\quad p(0^+) &= \sum_{U(x) = 0} \frac{\varphi''(0)}{|U'(x)|}, \quad \hat p(0) \to \tfrac12 p(0^+)
+              \end{aligned}",
     controls: &[
         Control {
             id: "labels-right",

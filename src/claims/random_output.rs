@@ -29,6 +29,7 @@ pub const CLAIM: Claim = Claim {
                 f(x, θ̂) + h̄[y − f(x_i, θ̂)](x), about which networks fluctuate as from zero output; \
                 potentials agree with gradient flow in the same form.",
     source: "proofs.md, `random-output`",
+    formula: r"f(x, \theta_\infty) = f(x, \hat\theta) + \bar h\bigl[\,y - f(x_i, \hat\theta)\,\bigr](x) + O(n^{-1/2})",
     controls: &[
         Control {
             id: "initial-function-forgotten",

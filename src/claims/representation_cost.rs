@@ -24,6 +24,12 @@ pub const CLAIM: Claim = Claim {
     statement: "The least E α² over all α(w, b) with E[α σ(w x − b)] = h(x) for every x equals \
                 G₁ + G₂ + G₃.",
     source: "proofs.md, `representation-cost`",
+    formula: r"\begin{aligned}
+              &\min_{\mathbb{E}[\alpha\,\sigma(wx - B)] = h(x)\ \forall x} \mathbb{E}\,\alpha^2 = G_1 + G_2 + G_3, \\
+              &G_1 = \int \frac{h''(x)^2}{p_B(x)}\,dx, \\
+              &G_2 = \bigl(h'(+\infty) + h'(-\infty)\bigr)^2, \\
+              &G_3 = \frac{1}{\mathbb{E}\,B^2} \Bigl(\int h''(x)\,|x|\,dx - 2h(0)\Bigr)^2
+              \end{aligned}",
     controls: &[
         Control {
             id: "absolute-moment",

@@ -30,6 +30,11 @@ pub const CLAIM: Claim = Claim {
                 b, data inside its support, or E A = 0, there are instances in which the conclusion fails, \
                 by a predicted amount.",
     source: "proofs.md, `sharp-hypotheses`",
+    formula: r"\begin{aligned}
+              \varphi(z) = |z|^4:\quad n^2 \varphi(\alpha/n) &= n^{-2} \varphi(\alpha), \\
+              \varphi(z) = |z|^p + \omega z^2,\ p < 2:\quad n^2 \varphi(\alpha/n) &= n^{2-p}\bigl(|\alpha|^p + \omega n^{p-2} \alpha^2\bigr), \\
+              A \text{ the same } \ne 0 \text{ for all neurons}:\quad f_A - f_0 &= \sqrt{n}\,A\,\Pi[\mathbb{E}_n \sigma]
+              \end{aligned}",
     controls: &[
         Control {
             id: "curvature-at-zero-not-needed",

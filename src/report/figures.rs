@@ -1,5 +1,5 @@
 //! The paper's two figures and two of our own, as SVG with their numbers as CSV; the numbers are in
-//! [`numbers`], the drawing is here.
+//! [`numbers`], the drawing and which claim each panel illustrates are here.
 
 pub mod numbers;
 
@@ -63,6 +63,95 @@ pub struct Figure {
     pub panels: Vec<Panel>,
 }
 
+/// One of the four figures, before it is drawn.
+#[derive(Debug)]
+pub struct Plan {
+    /// Name of its files.
+    pub name: &'static str,
+    /// What is to be seen.
+    pub caption: &'static str,
+    /// Computes what it shows.
+    pub numbers: fn() -> Result<Figure>,
+    /// The titles of its panels, each with the ids of the claims that it illustrates.
+    pub panels: &'static [(&'static str, &'static [&'static str])],
+}
+
+/// The figures that [`numbers::all`] draws, in that order.
+pub static PLANS: [Plan; 4] = [
+    Plan {
+        name: "figure1",
+        caption: "ReLU under unscaled potentials. Three potentials lead to one function; networks are off it as \
+                  far as the fluctuation law predicts (bands: mean and standard deviation); where the data are \
+                  shifted it leaves the natural spline.",
+        numbers: numbers::figure1,
+        panels: &[
+            (
+                "Unscaled potentials, ReLU",
+                &["relu-minimizer", "gradient-flow-agreement"],
+            ),
+            (
+                "Distance to the infinite width",
+                &["relu-minimizer", "fluctuation-law"],
+            ),
+            (
+                "Shifted data, width 4860",
+                &["relu-minimizer", "prior-results"],
+            ),
+        ],
+    },
+    Plan {
+        name: "figure2",
+        caption: "Absolute values under scaled potentials. Each potential leads to a function of its own, and so \
+                  does another density of the biases; the larger p, the more evenly the curvature is spread.",
+        numbers: numbers::figure2,
+        panels: &[
+            (
+                "Scaled potentials, |·|",
+                &["abs-minimizer", "where-and-how-much"],
+            ),
+            (
+                "Distance to the infinite width",
+                &["abs-minimizer", "fluctuation-law"],
+            ),
+            (
+                "Density of |h''|, ω = 1",
+                &["where-and-how-much", "notebook-audit"],
+            ),
+            ("Curvature", &["where-and-how-much"]),
+        ],
+    },
+    Plan {
+        name: "dynamics",
+        caption: "The loss against flow time with the predicted late rate, and how far the parameters move at \
+                  growing width.",
+        numbers: numbers::dynamics,
+        panels: &[
+            ("Loss, width 1620", &["loss-decay"]),
+            ("Displacements, figure 1, p = 2", &["lazy-unscaled"]),
+        ],
+    },
+    Plan {
+        name: "shape",
+        caption: "The shape of the penalty, read from trained networks: φ'(n a) of each neuron against its knot, \
+                  on the piecewise linear function that the theory predicts.",
+        numbers: numbers::shape,
+        panels: &[
+            ("φ = z²", &["curvature-shape"]),
+            ("φ = (|z|³ + z²)/2", &["curvature-shape"]),
+            ("φ = (z⁴ + z²)/2", &["curvature-shape"]),
+            ("hypentropy, β = 1", &["curvature-shape"]),
+        ],
+    },
+];
+
+impl Plan {
+    /// Whether a panel illustrates one of these claims.
+    pub fn illustrates(&self, ids: &[&str]) -> bool {
+        let shown = |(_, claims): &(_, &[&str])| claims.iter().any(|claim| ids.contains(claim));
+        self.panels.iter().any(shown)
+    }
+}
+
 /// Okabe and Ito's colours, told apart with any colour vision, and the page's ink.
 const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
@@ -76,8 +165,8 @@ const COLOURS: [RGBColor; 7] = [
 /// The number of the page's ink among the colours.
 pub const INK: usize = 6;
 
-const WIDTH: u32 = 460;
-const HEIGHT: u32 = 400;
+/// Size of a panel in pixels.
+pub const SIZE: (u32, u32) = (460, 400);
 /// Ink and ground by the reader's scheme: black becomes `currentColor`.
 const STYLE: &str = "<style>svg{color:#1a1a1a;background:#ffffff}\
                      @media(prefers-color-scheme:dark){svg{color:#e6e6e6;background:#16181c}}</style>";
@@ -100,27 +189,12 @@ impl Figure {
         text
     }
 
-    /// The drawing.
+    /// The drawing, which follows the reader's colour scheme.
     ///
     /// # Errors
     /// [`Error::Data`] where a panel has no finite point to draw.
     pub fn svg(&self) -> Result<String> {
-        let mut text = String::new();
-        let size = (WIDTH * self.panels.len() as u32, HEIGHT);
-        let failed = |error: &dyn std::fmt::Display| Error::Data {
-            place: format!("figure {}", self.name),
-            what: error.to_string(),
-            remedy: "draw data with finite values".into(),
-        };
-        {
-            let root = SVGBackend::with_string(&mut text, size).into_drawing_area();
-            let areas = root.split_evenly((1, self.panels.len()));
-            for (panel, area) in self.panels.iter().zip(&areas) {
-                draw(panel, area).map_err(|error| failed(&error))?;
-            }
-            root.present().map_err(|error| failed(&error))?;
-        }
-        let text = text.replace("#000000", "currentColor");
+        let text = row(&self.panels)?;
         Ok(match text.find('>') {
             Some(end) => format!("{}{STYLE}{}", &text[..=end], &text[end + 1..]),
             None => text,
@@ -140,6 +214,35 @@ impl Figure {
         };
         Ok([write("svg", self.svg()?)?, write("csv", self.csv())?])
     }
+}
+
+impl Panel {
+    /// The drawing of this panel alone, its ink `currentColor` and its ground transparent: for a page that
+    /// sets both.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where it has no finite point to draw.
+    pub fn svg(&self) -> Result<String> {
+        row(std::slice::from_ref(self))
+    }
+}
+
+fn row(panels: &[Panel]) -> Result<String> {
+    let mut text = String::new();
+    let failed = |error: &dyn std::fmt::Display| Error::Data {
+        place: "figure".into(),
+        what: error.to_string(),
+        remedy: "draw data with finite values".into(),
+    };
+    {
+        let size = (SIZE.0 * panels.len() as u32, SIZE.1);
+        let root = SVGBackend::with_string(&mut text, size).into_drawing_area();
+        for (panel, area) in panels.iter().zip(&root.split_evenly((1, panels.len()))) {
+            draw(panel, area).map_err(|error| failed(&error))?;
+        }
+        root.present().map_err(|error| failed(&error))?;
+    }
+    Ok(text.replace("#000000", "currentColor"))
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;

@@ -435,7 +435,7 @@ impl JudgedClaim {
 
 impl JudgedClaim {
     /// What was tested again, in words.
-    fn retest(&self) -> String {
+    pub(super) fn retest(&self) -> String {
         let tests: Vec<&str> = self.retested.iter().map(|e| e.what.as_str()).collect();
         format!(
             "Tested again on fresh seeds with {RETEST} times the samples, since this disagreed at first: {}.",
@@ -654,11 +654,11 @@ impl Display for Environment {
     }
 }
 
-fn seconds(seconds: f64) -> String {
+pub(super) fn seconds(seconds: f64) -> String {
     format!("{seconds:.2} s")
 }
 
-fn mark(evidence: &Evidence) -> &'static str {
+pub(super) fn mark(evidence: &Evidence) -> &'static str {
     match (evidence.passed, has_power(evidence)) {
         (false, _) => "FAILS",
         (true, false) => "WEAK",
@@ -666,7 +666,7 @@ fn mark(evidence: &Evidence) -> &'static str {
     }
 }
 
-fn kind(kind: Kind) -> &'static str {
+pub(super) fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Exact => "exact",
         Kind::Certified => "certified",

@@ -1,11 +1,12 @@
-//! What leaves the crate: the ledger of an audit and the report on a minimiser, as text, JSON,
-//! Markdown and JUnit XML. Nothing is computed here that a result depends on, and nothing is
+//! What leaves the crate: the ledger of an audit, as text, JSON, Markdown, JUnit XML and a page, the reports on
+//! minimisers and networks, and figures. Nothing is computed here that a result depends on, and nothing is
 //! printed: the command line does that.
 
 pub mod figures;
 pub mod inspect;
 pub mod ledger;
 pub mod minimizer;
+pub mod page;
 pub mod train;
 
 use crate::{Error, Result};

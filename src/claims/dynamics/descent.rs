@@ -29,6 +29,11 @@ pub const CLAIM: Claim = Claim {
                 amounts; at any stable step mirror descent ends at the projection, while Euler steps \
                 leave the row space by h·½∫φ'''(α)(dα/dt)² dt.",
     source: "proofs.md, `descent-follows-flow`",
+    formula: r"\begin{aligned}
+              \varphi'(n\Delta a)\big|_h &= v + h\,e + O(h^2), \qquad v = \varphi'(\alpha),\ e(0) = 0, \\
+              \text{mirror descent:}\quad \frac{de}{dt} &= G'e - \tfrac12 \frac{d^2v}{dt^2}, \qquad \frac{dv}{dt} = G(v) = -\frac1m F\,r, \\
+              \text{Euler:}\quad \frac{de}{dt} &= G'e - \tfrac12 \frac{d^2v}{dt^2} + \tfrac12 \varphi'''(\alpha) \Bigl(\frac{d\alpha}{dt}\Bigr)^2
+              \end{aligned}",
     controls: &[
         Control {
             id: "half-a-step-late",

@@ -31,6 +31,11 @@ pub const CLAIM: Claim = Claim {
                 2u₀v₀ from u₀² − v₀², four times as fast; as the parameter grows its end tends to that of \
                 gradient flow, as it falls to the least Σ|a_k|.",
     source: "proofs.md, `hypentropy-diagonal`",
+    formula: r"\begin{aligned}
+              a = u^2 - v^2,\quad & \frac{du}{dt} = -\eta \frac{\partial L}{\partial u},\quad \frac{dv}{dt} = -\eta \frac{\partial L}{\partial v} \\
+              \Longrightarrow\quad & \frac{d}{dt} \varphi'(a) = -4\eta \frac{\partial L}{\partial a}, \\
+              & \varphi''(a) = \frac{1}{\sqrt{a^2 + \beta^2}},\quad \beta = 2u_0 v_0
+              \end{aligned}",
     controls: &[
         Control {
             id: "same-clock",

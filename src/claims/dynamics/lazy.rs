@@ -42,6 +42,12 @@ pub const UNSCALED: Claim = Claim {
                 O(n⁻²) from zero and O(n^(−3/2)) from random output, with the limits that the linear \
                 model's path predicts.",
     source: "proofs.md, `lazy-unscaled`",
+    formula: r"\begin{aligned}
+              n(a_k - \hat a_k) &\to \alpha_k, \qquad n(d - \hat d) \to \frac{1}{\varphi''(0)} \sum_i \lambda_i, \\
+              n^2 \varphi'(\Delta b_k) &\to -\int \alpha_k\, s_k^{\mathsf T}\,d\lambda, \\
+              n^2 \varphi'(\Delta w_k) &\to \int \alpha_k\,(x \circ s_k)^{\mathsf T}\,d\lambda
+              \qquad \text{(zero output)}
+              \end{aligned}",
     controls: CONTROLS,
     check: |context| check(context, Scaling::Unscaled),
 };
@@ -53,6 +59,12 @@ pub const SCALED: Claim = Claim {
                 vanish against them: φ'(nΔw) and φ'(nΔb) are O(1/n) from zero and O(n^(−1/2)) from \
                 random output, with the limits that the linear model's path predicts.",
     source: "proofs.md, `lazy-scaled`",
+    formula: r"\begin{aligned}
+              n(a_k - \hat a_k) &\to \alpha_k, \qquad n(d - \hat d) \to (\varphi^*)'\Bigl(\sum_i \lambda_i\Bigr), \\
+              n\,\varphi'(n\Delta b_k) &\to -\int \alpha_k\, s_k^{\mathsf T}\,d\lambda, \\
+              n\,\varphi'(n\Delta w_k) &\to \int \alpha_k\,(x \circ s_k)^{\mathsf T}\,d\lambda
+              \qquad \text{(zero output)}
+              \end{aligned}",
     controls: CONTROLS,
     check: |context| check(context, Scaling::Scaled),
 };

@@ -26,6 +26,11 @@ pub const CLAIM: Claim = Claim {
                 least 2∫λ_min(K), and |r| falls at last at the rate λ_min(E[FFᵀ/φ''(α_∞)])/m of the \
                 network's own draw.",
     source: "proofs.md, `loss-decay`",
+    formula: r"\begin{aligned}
+              \frac{dL}{dt} &= -\frac{1}{m}\, r^{\mathsf T} K r, \qquad K = \frac{\eta}{m}\, J (\nabla^2\Phi)^{-1} J^{\mathsf T}, \\
+              \log\frac{L(0)}{L(t)} &\ge 2\int_0^t \lambda_{\min}(K(s))\,ds, \\
+              -\frac{d}{dt} \log |r| &\to \frac{1}{m}\, \lambda_{\min}\Bigl(\mathbb{E}\Bigl[\frac{F F^{\mathsf T}}{\varphi''(\alpha_\infty)}\Bigr]\Bigr) \quad (a \text{ alone},\ \eta = 1/n)
+              \end{aligned}",
     controls: &[
         Control {
             id: "metric-of-the-start",

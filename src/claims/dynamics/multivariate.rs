@@ -29,6 +29,12 @@ pub const CLAIM: Claim = Claim {
                 output is lazy with the same constants: nΔa → α(t), n²φ''(0)Δ(w, b) (scaled: nφ'(nΔ)) → the forces \
                 along the limit flow, whose product with (w, b) needs no path; the loss decays at the rate of the limit.",
     source: "proofs.md, `lazy-multivariate`",
+    formula: r"\begin{aligned}
+              n\Delta a &\to \alpha = (\varphi^*)'(\lambda^{\mathsf T} F), \qquad \frac{d\lambda}{dt} = -\frac{r}{m}, \\
+              n^2 (\nabla\Phi(\theta) - \nabla\Phi(\hat\theta))_w &\to \int \alpha \sum_i x_i s_i\,d\lambda_i =: I_w, \\
+              n^2 (\nabla\Phi(\theta) - \nabla\Phi(\hat\theta))_b &\to -\int \alpha\,s^{\mathsf T}\,d\lambda =: I_b, \\
+              w^{\mathsf T} I_w + b\,I_b &= \alpha\varphi'(\alpha) - \varphi(\alpha)
+              \end{aligned}",
     controls: &[
         Control {
             id: "inner-weights-move-as-output-weights",

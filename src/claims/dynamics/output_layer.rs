@@ -27,6 +27,12 @@ pub const CLAIM: Claim = Claim {
                 alone were: they differ by Π[δ + q]/n, the output bias's doing, and by a term of the \
                 inner weights in n⁻².",
     source: "proofs.md, `output-layer-suffices`",
+    formula: r"\begin{aligned}
+              n\,(f_{\mathrm{full}} - f_{\mathrm{out}}) &\to \Pi[\delta + q], \\
+              n^2 (f_{\mathrm{full}} - f_{(a,d)}) &\to \Pi\bigl[\mathbb{E}[\alpha\,s(x)(x\omega - \beta) + \alpha_1\,\sigma(x)]\bigr] \\
+              &\qquad \text{(zero output, quadratic } \varphi\text{)}, \\
+              \Pi[c](x) &= c(x) - g(x)^{\mathsf T} H^{-1} (c(x_i))_i
+              \end{aligned}",
     controls: &[
         Control {
             id: "output-bias-left-out",

@@ -25,6 +25,11 @@ pub const CLAIM: Claim = Claim {
                 features, lowers D_Φ(θ*, θ) at the rate 2ηL for every interpolating θ*, and ends at \
                 the Bregman projection.",
     source: "proofs.md, `bregman-projection`",
+    formula: r"\begin{aligned}
+              \nabla\Phi(\theta(t)) - \nabla\Phi(\hat\theta) &\in \operatorname{range} J^{\mathsf T}, \\
+              \frac{d}{dt} D_\Phi(\theta^*, \theta(t)) &= -2\eta L(t), \\
+              \lim_{t\to\infty} \theta(t) &= \operatorname*{arg\,min}_{f(x_i, \theta) = y_i} D_\Phi(\theta, \hat\theta)
+              \end{aligned}",
     controls: &[
         Control {
             id: "preconditioner-frozen",

@@ -23,6 +23,12 @@ pub const CLAIM: Claim = Claim {
                 where the centred one ends, by a predicted function; from random output n^(−(q−2)/2) from \
                 gradient flow for the sample at hand, which averages out where A is independent of (w, b).",
     source: "proofs.md, `uncentred-potential`",
+    formula: r"\begin{aligned}
+              \text{zero output:}\quad & n^2 (f_{\mathrm{uncentred}} - f_{\mathrm{centred}}) \\
+              &\quad \to \Pi\bigl[I(\varphi''(\hat w), \varphi''(\hat b)) - I(\varphi''(0), \varphi''(0))\bigr], \\
+              \text{random output:}\quad & n^{(q-2)/2} (f_{\mathrm{uncentred}} - f_{\mathrm{GF}})(x) \\
+              &\quad \to -\frac{c\,q(q-1)}{\varphi''(0)}\, \mathbb{E}\bigl[|A|^{q-2} \alpha D_x\bigr]
+              \end{aligned}",
     controls: &[
         Control {
             id: "no-difference",

@@ -24,6 +24,11 @@ pub const CLAIM: Claim = Claim {
     statement: "For |·| the learned function minimises ∫D_φ(h''/(2p_B), 0) p_B dx among the \
                 functions of F_Abs through the data; unscaled, with ½φ''(0)z² in place of φ.",
     source: "proofs.md, `abs-minimizer`",
+    formula: r"\begin{aligned}
+              \bar h &= \operatorname*{arg\,min}_{h \in F_{\mathrm{Abs}},\ h(x_i) = y_i} \int D_\varphi\Bigl(\frac{h''(x)}{2p_B(x)},\, 0\Bigr)\, p_B(x)\,dx, \\
+              F_{\mathrm{Abs}} &= \Bigl\{ h : h'(+\infty) + h'(-\infty) = 0, \\
+              &\qquad \int h''(x)\,|x|\,dx = 2h(0) \Bigr\}
+              \end{aligned}",
     controls: &[
         Control {
             id: "half-forgotten",

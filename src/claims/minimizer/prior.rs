@@ -34,6 +34,13 @@ pub const CLAIM: Claim = Claim {
                 rates ≫ η₀; without either it misses it as G₂ and G₃ predict, and at the common rate \
                 η₀/n skip connections change nothing.",
     source: "proofs.md, `prior-results`",
+    formula: r"\begin{aligned}
+              \bar h[\,y - ux - v\,](x) &= s(x) - ux - v, \\
+              s &= \operatorname*{arg\,min}_{h(x_i) = y_i} \int \frac{h''(x)^2}{\zeta(x)}\,dx, \\
+              u &= \tfrac12 \bigl(s'(+\infty) + s'(-\infty)\bigr), \\
+              v &= s(0) - \tfrac12 \int s''(x)\,|x|\,dx, \\
+              \zeta(c) &= p_C(c)\,\mathbb{E}[W^2 \mid C = c], \qquad C = B/W
+              \end{aligned}",
     controls: &[
         Control {
             id: "slope-forgotten",

@@ -24,6 +24,11 @@ pub const CLAIM: Claim = Claim {
     statement: "For ReLU and a quadratic penalty on α the learned function minimises \
                 G₁ + G₂ + G₃ among the functions through the data.",
     source: "proofs.md, `relu-minimizer`",
+    formula: r"\begin{aligned}
+              \bar h = \operatorname*{arg\,min}_{h(x_i) = y_i} \;& \int \frac{h''(x)^2}{p_B(x)}\,dx \\
+              &+ \bigl(h'(+\infty) + h'(-\infty)\bigr)^2 \\
+              &+ \frac{1}{\operatorname{Var} B} \Bigl(\int h''(x)\,|x|\,dx - 2h(0)\Bigr)^2
+              \end{aligned}",
     controls: &[
         Control {
             id: "natural-spline",

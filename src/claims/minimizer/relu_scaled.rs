@@ -28,6 +28,11 @@ pub const CLAIM: Claim = Claim {
                 inf over α⁻ of ½∫[φ(h''/p_B + α⁻) + φ(h''/p_B − α⁻)] p_B, in which curvature and affine \
                 part do not separate.",
     source: "proofs.md, `relu-scaled`",
+    formula: r"\begin{aligned}
+              \bar h = \operatorname*{arg\,min}_{h(x_i) = y_i}\ \inf_{\alpha^-}\ & \tfrac12 \int \Bigl[\varphi\Bigl(\frac{h''}{p_B} + \alpha^-\Bigr) + \varphi\Bigl(\frac{h''}{p_B} - \alpha^-\Bigr)\Bigr] p_B\,dx, \\
+              \mathbb{E}[\alpha^-(B)] &= h'(+\infty) + h'(-\infty), \\
+              \mathbb{E}[B\,\alpha^-(B)] &= \int h''(x)\,|x|\,dx - 2h(0)
+              \end{aligned}",
     controls: &[
         Control {
             id: "separable",

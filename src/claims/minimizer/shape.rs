@@ -21,6 +21,10 @@ pub const CLAIM: Claim = Claim {
     statement: "For |·|, φ'(h''/(2p_B)) is piecewise linear with kinks at the data; so is \
                 φ'(n a_k) as a function of the knot w_k b_k.",
     source: "proofs.md, `curvature-shape`",
+    formula: r"\begin{aligned}
+              \varphi'\Bigl(\frac{\bar h''(c)}{2p_B(c)}\Bigr) &= \sum_i \lambda_i\,|x_i - c|, \\
+              \varphi'(n a_k) &= \sum_i \hat\lambda_i\,|x_i - w_k b_k|
+              \end{aligned}",
     controls: &[
         Control {
             id: "another-exponent",

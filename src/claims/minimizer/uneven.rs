@@ -39,6 +39,11 @@ pub const CLAIM: Claim = Claim {
                 (h'(+∞) + h'(−∞) − ∫ρh'')²/∫q + (∫h''(|x| − xρ) − 2h(0))²/∫x²q with the density's even part \
                 p_e; for |·| nothing but p_e matters.",
     source: "proofs.md, `uneven-density`",
+    formula: r"\begin{aligned}
+              \bar h = \operatorname*{arg\,min}_{h(x_i) = y_i}\ & \int \frac{h''^2}{p_e}\,dx + \frac{\bigl(h'(+\infty) + h'(-\infty) - \int \rho h''\bigr)^2}{\int q} \\
+              &+ \frac{\bigl(\int h''\,(|x| - x\rho) - 2h(0)\bigr)^2}{\int x^2 q}, \\
+              p_e = \frac{p(x) + p(-x)}{2},\quad & \rho = \frac{p(x) - p(-x)}{2p_e},\quad q = \frac{p(x)\,p(-x)}{p_e}
+              \end{aligned}",
     controls: &[
         Control {
             id: "even-formula",

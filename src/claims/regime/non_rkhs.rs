@@ -31,6 +31,10 @@ pub const CLAIM: Claim = Claim {
                 only where φ is quadratic; elsewhere it minimises no RKHS norm, nor an increasing \
                 function of one.",
     source: "proofs.md, `non-rkhs`",
+    formula: r"\begin{aligned}
+              \bar h[y_1 + y_2] &= \bar h[y_1] + \bar h[y_2] \ \text{ for all } y_1, y_2 \\
+              &\Longleftrightarrow\ \varphi'' \text{ is constant}
+              \end{aligned}",
     controls: &[
         Control {
             id: "linear",

@@ -36,6 +36,10 @@ pub const CLAIM: Claim = Claim {
                 its change vanishes as n^(−min(q−2, 2)), with a constant to which output weights and, \
                 in n⁻², inner weights contribute.",
     source: "proofs.md, `not-kernel`",
+    formula: r"\begin{aligned}
+              \text{scaled:}\quad K_0 = \frac{\mathbb{E}[F F^{\mathsf T}]}{\varphi''(0)},\quad K_\infty &= \mathbb{E}\Bigl[\frac{F F^{\mathsf T}}{\varphi''(\alpha)}\Bigr], \\
+              \text{unscaled, output layer:}\quad n^{q-2}(K_\infty - K_0) &\to -\frac{c\,q(q-1)}{\varphi''(0)^2}\, \mathbb{E}\bigl[|\alpha|^{q-2} F F^{\mathsf T}\bigr]
+              \end{aligned}",
     controls: &[
         Control {
             id: "kernel-regime",

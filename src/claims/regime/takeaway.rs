@@ -36,6 +36,7 @@ pub const CLAIM: Claim = Claim {
                 potential through the magnitude alone: at fixed λ either can be exchanged without the \
                 other, and both can be read from a trained network, φ' up to a factor.",
     source: "proofs.md, `where-and-how-much`",
+    formula: r"h''(x) = \underbrace{2p_B(x)}_{\text{where}}\; \underbrace{(\varphi^*)'}_{\text{how much}} \Bigl(\sum_i \lambda_i\,|x_i - x|\Bigr)",
     controls: &[
         Control {
             id: "initialisation-forgotten",
