@@ -15,9 +15,10 @@ use mirrorflow::{
         self,
         figures::numbers,
         inspect::InspectReport,
-        ledger::{self, Ledger},
+        ledger,
         minimizer::MinimizerReport,
         train::TrainReport,
+        units::{Audit, Progress, Store},
     },
     setting::{Archive, Dataset, Network},
     solver::{
@@ -30,6 +31,8 @@ use std::{
     fmt::{Display, Write as _},
     io::{self, ErrorKind, Write},
     process::ExitCode,
+    sync::Arc,
+    thread,
 };
 
 /// The derivations, one section for each claim.
@@ -43,6 +46,9 @@ struct Outcome {
 
 fn main() -> ExitCode {
     with_one_blas_thread();
+    if let Err(error) = end_between_files() {
+        return complain(format!("signals: {error}; start it anew"), 2);
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => return complain(cli::message(&error), 2),
@@ -82,23 +88,60 @@ fn with_one_blas_thread() {
     }
 }
 
+/// Lets Ctrl-C and `kill` wait for the file that is being written, of which a part would be left, and
+/// lets writing past `ulimit -f` fail with a message and not end the program.
+fn end_between_files() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use signal_hook::{
+            consts::{SIGINT, SIGTERM, SIGXFSZ},
+            flag,
+            iterator::Signals,
+            low_level::emulate_default_handler,
+        };
+        flag::register(SIGXFSZ, Arc::default())?;
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        thread::spawn(move || {
+            for signal in signals.forever() {
+                let _none = report::between_files();
+                let _ = emulate_default_handler(signal);
+            }
+        });
+    }
+    Ok(())
+}
+
 fn audit(args: &AuditArgs) -> Result<Outcome> {
     let selected = ledger::select(claims::registry(), &args.only)?;
-    // Before the work, not after it.
-    args.out.as_deref().map_or(Ok(()), report::make_folder)?;
-    let context = Context {
-        seed: args.seed,
-        effort: args.effort,
+    let audit = Audit {
+        claims: &selected,
+        context: Context {
+            seed: args.seed,
+            effort: args.effort,
+        },
+        calibrate: args.calibrate,
     };
-    let bar = progress("claims", selected.len());
-    let mut ledger = Ledger::run(&selected, &context, || bar.inc(1));
+    let shard = args.shard.as_deref().map(str::parse).transpose()?;
+    // Before the work, not after it.
+    let store = match &args.out {
+        Some(folder) if args.merge.is_empty() => Some(Store::open(folder, args.resume)?),
+        Some(folder) => report::make_folder(folder).map(|()| None)?,
+        None => None,
+    };
+    let bar = progress("units", 0);
+    let show = |step| match step {
+        Progress::Planned(units) => bar.inc_length(units as u64),
+        Progress::Done => bar.inc(1),
+    };
+    let ledger = match (shard, &store) {
+        (Some(shard), Some(store)) => audit.share(shard, store, &show),
+        _ if !args.merge.is_empty() => audit.merge(&args.merge),
+        _ => audit.run(store.as_ref(), &show),
+    };
     bar.finish_and_clear();
-    if args.calibrate {
-        let bar = progress("calibration", selected.len());
-        ledger.calibrate(&selected, || bar.inc(1));
-        bar.finish_and_clear();
-    }
-    if let Some(folder) = &args.out {
+    let ledger = ledger?;
+    // A share has no ledger of its own: others may be writing into the same folder.
+    if let (Some(folder), None) = (&args.out, shard) {
         ledger.write(folder)?;
     }
     Ok(Outcome {
