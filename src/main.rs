@@ -45,7 +45,7 @@ struct Outcome {
 }
 
 fn main() -> ExitCode {
-    with_one_blas_thread();
+    with_one_blas();
     if let Err(error) = end_between_files() {
         return complain(format!("signals: {error}; start it anew"), 2);
     }
@@ -69,21 +69,26 @@ fn main() -> ExitCode {
     }
 }
 
-/// OpenBLAS reads its number of threads once, as it is loaded before `main`: where nobody has
-/// chosen one, the program starts anew with 1 (more make small problems far slower and change the
-/// last bits of results).
-fn with_one_blas_thread() {
+/// OpenBLAS reads its number of threads and its kernels once, as it is loaded before `main`: what
+/// nobody has chosen is chosen here, and the program starts anew. More than 1 thread makes small
+/// problems far slower; and both change the last bits of results, by which an adaptive flow may take
+/// a step more: so the kernels are those that every processor of the architecture has.
+fn with_one_blas() {
     #[cfg(unix)]
     {
         use std::{env, os::unix::process::CommandExt, process};
-        const VARIABLE: &str = "OPENBLAS_NUM_THREADS";
+        let mut wanted = vec![("OPENBLAS_NUM_THREADS", "1")];
+        if cfg!(target_arch = "x86_64") {
+            wanted.push(("OPENBLAS_CORETYPE", "Prescott"));
+        }
+        wanted.retain(|(variable, _)| env::var_os(variable).is_none());
         let mut arguments = env::args_os();
-        if env::var_os(VARIABLE).is_none()
+        if !wanted.is_empty()
             && let (Some(name), Ok(program)) = (arguments.next(), env::current_exe())
         {
             let mut again = process::Command::new(program);
             // Comes back only where the program cannot be started: then it goes on as it is.
-            let _ = again.arg0(name).args(arguments).env(VARIABLE, "1").exec();
+            let _ = again.arg0(name).args(arguments).envs(wanted).exec();
         }
     }
 }

@@ -9,20 +9,22 @@ use serde_json::Value;
 use std::{
     fs::{self, File},
     os::unix::process::ExitStatusExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     thread,
     time::{Duration, SystemTime},
 };
 use tempfile::TempDir;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_mirrorflow");
+fn program() -> PathBuf {
+    assert_cmd::cargo::cargo_bin("mirrorflow")
+}
 
 /// Claims of which the first takes a tenth of a second and the last some.
 const CLAIMS: &str = "curvature-shape,sharp-hypotheses,prior-results,bregman-projection";
 
 fn audit(more: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(program());
     command.args(["audit", "--only", CLAIMS]).args(more);
     command.env("RAYON_NUM_THREADS", "1");
     command
@@ -31,7 +33,10 @@ fn audit(more: &[&str]) -> Command {
 /// Runs a line of shell with the program as `$0`.
 fn shell(line: &str, folder: &Path) -> Output {
     let mut command = Command::new("sh");
-    command.args(["-c", line, PROGRAM]).current_dir(folder);
+    command
+        .args(["-c", line])
+        .arg(program())
+        .current_dir(folder);
     command.output().unwrap()
 }
 

@@ -88,11 +88,8 @@ fn within(megabytes: usize, arguments: &[&str]) -> assert_cmd::assert::Assert {
         String::new()
     };
     let mut command = Command::new("sh");
-    command.args([
-        "-c",
-        &format!("{limit}exec \"$0\" \"$@\""),
-        env!("CARGO_BIN_EXE_mirrorflow"),
-    ]);
+    command.args(["-c", &format!("{limit}exec \"$0\" \"$@\"")]);
+    command.arg(assert_cmd::cargo::cargo_bin("mirrorflow"));
     command.env("RAYON_NUM_THREADS", "1");
     command
         .args(arguments)

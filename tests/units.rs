@@ -103,7 +103,7 @@ fn bits(mut ledger: Ledger) -> String {
 
 /// Carries out all shares, each into a folder of its own.
 fn shares(audit: &Audit, count: usize, root: &Path) -> Vec<PathBuf> {
-    let folder = |index| {
+    let folder = |index: usize| {
         let folder = root.join(index.to_string());
         let store = Store::open(&folder, false).unwrap();
         let shard: Shard = format!("{index}/{count}").parse().unwrap();

@@ -1,7 +1,6 @@
 //! The arrays of an `.npz` file, read within bounds that hold whatever its headers say.
 
 use flate2::read::DeflateDecoder;
-use py_literal::Value;
 use rawzip::{
     CompressionMethod, FileReader, RECOMMENDED_BUFFER_SIZE, ZipArchive, ZipArchiveEntryWayfinder,
 };
@@ -16,8 +15,7 @@ const MOST_BYTES: u64 = 1 << 31;
 /// Most numbers in one array.
 const MOST_NUMBERS: usize = 1 << 24;
 
-/// Most bytes in the header of an array: plain shapes and types take a hundred, and what the parser
-/// recurses into stays shallow.
+/// Most bytes in the header of an array: plain shapes and types take a hundred.
 const LONGEST_HEADER: usize = 1 << 10;
 
 /// An `.npz` file of which some arrays are of interest.
@@ -147,27 +145,8 @@ fn parse(bytes: &[u8]) -> std::result::Result<(Vec<usize>, Vec<f64>), String> {
     let header = bytes
         .get(start..start + length)
         .ok_or("it ends within its header")?;
-    let header = String::from_utf8_lossy(header);
-    let unreadable = || format!("a header that cannot be read, `{}`", header.trim());
-    let Ok(Value::Dict(fields)) = header.trim().parse() else {
-        return Err(unreadable());
-    };
-    let field = |name: &str| {
-        let mut named = fields
-            .iter()
-            .filter(|(key, _)| key.as_string().is_some_and(|key| key == name));
-        named.next().map(|(_, value)| value)
-    };
-    let (Some(descr), Some(Value::Tuple(shape))) = (field("descr"), field("shape")) else {
-        return Err(unreadable());
-    };
-    let lengths = shape
-        .iter()
-        .map(|length| length.as_integer()?.try_into().ok());
-    let shape = lengths
-        .collect::<Option<Vec<usize>>>()
-        .ok_or_else(unreadable)?;
-    let descr = descr.as_string().map_or("", String::as_str);
+    let (descr, shape) = described(&String::from_utf8_lossy(header))
+        .ok_or("its header is not that of an array of numbers")?;
     let typed = || {
         Some((
             descr.chars().next()?,
@@ -189,7 +168,7 @@ fn parse(bytes: &[u8]) -> std::result::Result<(Vec<usize>, Vec<f64>), String> {
             ));
         }
     };
-    let (order, _, size): (char, char, usize) = typed().ok_or_else(unreadable)?;
+    let (order, _, size): (char, char, usize) = typed().unwrap_or_default();
     let body = &bytes[start + length..];
     let said = shape
         .iter()
@@ -214,6 +193,22 @@ fn parse(bytes: &[u8]) -> std::result::Result<(Vec<usize>, Vec<f64>), String> {
             .map(|element| number(bits(element)))
             .collect(),
     ))
+}
+
+/// Type and shape from a header as numpy writes it, `{'descr': '<f8', …, 'shape': (3, 1), }`; no parser
+/// of Python, whose literals nest.
+fn described(header: &str) -> Option<(String, Vec<usize>)> {
+    let value = |key| Some(header.split_once(key)?.1.trim_start());
+    let (descr, _) = value("'descr':")?.strip_prefix('\'')?.split_once('\'')?;
+    let (shape, _) = value("'shape':")?.strip_prefix('(')?.split_once(')')?;
+    let lengths = shape
+        .split(',')
+        .map(str::trim)
+        .filter(|length| !length.is_empty());
+    let shape = lengths
+        .map(|length| length.parse().ok())
+        .collect::<Option<_>>()?;
+    Some((descr.to_owned(), shape))
 }
 
 fn refuse(place: String, what: String, remedy: &str) -> Error {
