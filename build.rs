@@ -1,6 +1,8 @@
-//! Links the system's OpenBLAS, or stops with the one line to type.
+//! Links the system's OpenBLAS, or stops with the one line to type; gives the program a hash of its
+//! sources, by which it knows the results of another program.
 
-use std::path::Path;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Folders in which distributions and Homebrew put the library.
@@ -20,6 +22,9 @@ const NAMES: [&str; 2] = ["libopenblas.so", "libopenblas.dylib"];
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed=OPENBLAS_LIB_DIR");
+    println!("cargo:rerun-if-changed=src");
+    println!("cargo:rerun-if-changed=Cargo.lock");
+    println!("cargo:rustc-env=MIRRORFLOW_SOURCES={:016x}", sources());
     let given = std::env::var("OPENBLAS_LIB_DIR").ok();
     let pkg_config = Command::new("pkg-config")
         .args(["--variable=libdir", "openblas"])
@@ -56,4 +61,20 @@ fn main() {
             std::process::exit(1);
         }
     }
+}
+
+/// A hash of everything under `src`, and of the versions of all dependencies.
+fn sources() -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let mut paths = vec![PathBuf::from("Cargo.lock"), PathBuf::from("src")];
+    while let Some(path) = paths.pop() {
+        let mut inside: Vec<_> = std::fs::read_dir(&path)
+            .map(|folder| folder.flatten().map(|entry| entry.path()).collect())
+            .unwrap_or_default();
+        inside.sort();
+        paths.extend(inside);
+        path.hash(&mut hasher);
+        std::fs::read(&path).unwrap_or_default().hash(&mut hasher);
+    }
+    hasher.finish()
 }

@@ -46,12 +46,22 @@ pub struct AuditArgs {
     /// Seed of every random draw
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Write index.html, ledger.json, ledger.md, ledger.txt and junit.xml into this folder
+    /// Write index.html, ledger.json, ledger.md, ledger.txt and junit.xml into this folder, and each result as it
+    /// is found into its folder `units`
     #[arg(long, value_name = "DIR", value_parser = path())]
     pub out: Option<PathBuf>,
     /// Repeat the statistical claims on further seeds: observed size and power of their tests
     #[arg(long)]
     pub calibrate: bool,
+    /// Carry out the K-th of N shares only, and keep its units in --out
+    #[arg(long, value_name = "K/N", requires = "out")]
+    pub shard: Option<String>,
+    /// Draw up the ledger from the units in these folders, each the --out of an audit
+    #[arg(long, value_name = "DIR", num_args = 1.., value_parser = path(), conflicts_with_all = ["shard", "resume"])]
+    pub merge: Vec<PathBuf>,
+    /// Carry out only those units that are not in --out already
+    #[arg(long, requires = "out")]
+    pub resume: bool,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

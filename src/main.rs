@@ -19,6 +19,7 @@ use mirrorflow::{
         minimizer::MinimizerReport,
         page::Page,
         train::TrainReport,
+        units::{Audit, Progress, Store},
     },
     setting::{Archive, Dataset, Network},
     solver::{
@@ -33,6 +34,8 @@ use std::{
     io::{self, ErrorKind, Write},
     path::Path,
     process::ExitCode,
+    sync::Arc,
+    thread,
 };
 
 /// The derivations, one section for each claim.
@@ -45,7 +48,10 @@ struct Outcome {
 }
 
 fn main() -> ExitCode {
-    with_one_blas_thread();
+    with_one_blas();
+    if let Err(error) = end_between_files() {
+        return complain(format!("signals: {error}; start it anew"), 2);
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => return complain(cli::message(&error), 2),
@@ -66,39 +72,81 @@ fn main() -> ExitCode {
     }
 }
 
-/// OpenBLAS reads its number of threads once, as it is loaded before `main`: where nobody has
-/// chosen one, the program starts anew with 1 (more make small problems far slower and change the
-/// last bits of results).
-fn with_one_blas_thread() {
+/// OpenBLAS reads its number of threads and its kernels once, as it is loaded before `main`: what
+/// nobody has chosen is chosen here, and the program starts anew. More than 1 thread makes small
+/// problems far slower; and both change the last bits of results, by which an adaptive flow may take
+/// a step more: so the kernels are those that every processor of the architecture has.
+fn with_one_blas() {
     #[cfg(unix)]
     {
         use std::{env, os::unix::process::CommandExt, process};
-        const VARIABLE: &str = "OPENBLAS_NUM_THREADS";
+        let mut wanted = vec![("OPENBLAS_NUM_THREADS", "1")];
+        if cfg!(target_arch = "x86_64") {
+            wanted.push(("OPENBLAS_CORETYPE", "Prescott"));
+        }
+        wanted.retain(|(variable, _)| env::var_os(variable).is_none());
         let mut arguments = env::args_os();
-        if env::var_os(VARIABLE).is_none()
+        if !wanted.is_empty()
             && let (Some(name), Ok(program)) = (arguments.next(), env::current_exe())
         {
             let mut again = process::Command::new(program);
             // Comes back only where the program cannot be started: then it goes on as it is.
-            let _ = again.arg0(name).args(arguments).env(VARIABLE, "1").exec();
+            let _ = again.arg0(name).args(arguments).envs(wanted).exec();
         }
     }
 }
 
+/// Lets Ctrl-C and `kill` wait for the file that is being written, of which a part would be left, and
+/// lets writing past `ulimit -f` fail with a message and not end the program.
+fn end_between_files() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use signal_hook::{
+            consts::{SIGINT, SIGTERM, SIGXFSZ},
+            flag,
+            iterator::Signals,
+            low_level::emulate_default_handler,
+        };
+        flag::register(SIGXFSZ, Arc::default())?;
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        thread::spawn(move || {
+            for signal in signals.forever() {
+                let _none = report::between_files();
+                let _ = emulate_default_handler(signal);
+            }
+        });
+    }
+    Ok(())
+}
+
 fn audit(args: &AuditArgs) -> Result<Outcome> {
     let selected = ledger::select(claims::registry(), &args.only)?;
+    let audit = Audit {
+        claims: &selected,
+        context: Context::new(args.seed, args.effort),
+        calibrate: args.calibrate,
+    };
+    let shard = args.shard.as_deref().map(str::parse).transpose()?;
     // Before the work, not after it.
-    args.out.as_deref().map_or(Ok(()), report::make_folder)?;
-    let context = Context::new(args.seed, args.effort);
-    let bar = progress("claims", selected.len());
-    let mut ledger = Ledger::run(&selected, &context, || bar.inc(1));
+    let store = match &args.out {
+        Some(folder) if args.merge.is_empty() => Some(Store::open(folder, args.resume)?),
+        Some(folder) => report::make_folder(folder).map(|()| None)?,
+        None => None,
+    };
+    let bar = progress("units", 0);
+    let show = |step| match step {
+        Progress::Planned(units) => bar.inc_length(units as u64),
+        Progress::Done => bar.inc(1),
+    };
+    let ledger = match (shard, &store) {
+        (Some(shard), Some(store)) => audit.share(shard, store, &show),
+        _ if !args.merge.is_empty() => audit.merge(&args.merge),
+        _ => audit.run(store.as_ref(), &show),
+    };
     bar.finish_and_clear();
-    if args.calibrate {
-        let bar = progress("calibration", selected.len());
-        ledger.calibrate(&selected, || bar.inc(1));
-        bar.finish_and_clear();
-    }
-    if let Some(folder) = &args.out {
+    let ledger = ledger?;
+    // A share has no ledger of its own: others may be writing into the same folder.
+    if let (Some(folder), None) = (&args.out, shard) {
         ledger.write(folder)?;
         write_page(&ledger, folder)?;
     }

@@ -9,6 +9,7 @@ use mirrorflow::{
     report::{
         self,
         ledger::{self, CALIBRATION_RUNS, JudgedClaim, Ledger, Verdict},
+        units::Audit,
     },
 };
 use quick_junit::Report;
@@ -431,9 +432,12 @@ fn calibration_counts_tests_and_twins_on_further_seeds() {
         )
     });
     let claims = [chancy, surviving_twin()];
-    let mut ledger = Ledger::run(&claims, &CONTEXT, || {});
-    assert!(ledger.calibration.is_none());
-    ledger.calibrate(&claims, || {});
+    let audit = Audit {
+        claims: &claims,
+        context: CONTEXT,
+        calibrate: true,
+    };
+    let ledger = audit.run(None, &|_| {}).unwrap();
     let calibration = ledger.calibration.as_deref().unwrap();
     let [chancy] = calibration else {
         panic!("one claim has statistical evidence: {calibration:?}")

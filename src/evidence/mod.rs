@@ -8,10 +8,10 @@ pub mod fluctuation;
 pub mod inspection;
 pub mod statistics;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How a piece of evidence was obtained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Rational arithmetic; the threshold is 0.
@@ -25,7 +25,7 @@ pub enum Kind {
 }
 
 /// One comparison of a measured with a predicted number.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// How it was obtained.
     pub kind: Kind,
@@ -45,7 +45,7 @@ pub struct Evidence {
 }
 
 /// The figures of a statistical test; all null for evidence of another kind.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TestFigures {
     /// Probability of a statistic at least as extreme if the theory holds.
     pub p_value: Option<f64>,

@@ -11,7 +11,7 @@ use crate::{
 };
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal};
 use std::{
     any::Any,
@@ -27,11 +27,11 @@ pub const LEAST_POWER: f64 = 0.9;
 /// How many times the samples a claim gets on fresh seeds before a test is believed that it fails.
 pub const RETEST: usize = 4;
 
-/// Further seeds on which [`Ledger::calibrate`] repeats each claim.
+/// Further seeds on which a calibration repeats each statistical claim.
 pub const CALIBRATION_RUNS: u64 = 200;
 
 /// What the evidence says of a claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// There is evidence, all of it agrees, and every test in it has power.
@@ -76,14 +76,14 @@ pub struct Ledger {
     pub claims: Vec<JudgedClaim>,
     /// Counts.
     pub summary: Summary,
-    /// What the run depended on.
+    /// What the run depended on, and where the ledger was drawn up.
     pub environment: Environment,
     /// Observed size and power, where they were asked for.
     pub calibration: Option<Vec<Calibration>>,
 }
 
 /// A claim with its verdict.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct JudgedClaim {
     /// Slug of the claim.
     pub id: String,
@@ -107,7 +107,7 @@ pub struct JudgedClaim {
 }
 
 /// A false twin of a claim and what became of it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct JudgedControl {
     /// Slug of the twin.
     pub id: String,
@@ -137,7 +137,8 @@ pub struct Summary {
     pub controls: usize,
     /// False twins rejected.
     pub rejected: usize,
-    /// Wall-clock time of the audit.
+    /// Wall-clock time of the command that drew up the ledger; what units took that it only read
+    /// shows in the claims.
     pub seconds: f64,
 }
 
@@ -150,7 +151,7 @@ pub struct Environment {
     pub os: &'static str,
     /// Processor architecture.
     pub arch: &'static str,
-    /// Threads over which the claims were spread.
+    /// Threads of the command that drew up the ledger.
     pub threads: usize,
     /// Seed of every random draw.
     pub seed: u64,
@@ -189,14 +190,22 @@ impl Ledger {
     /// Apart from the times, what comes out depends on the claims and the context alone.
     pub fn run(claims: &[Claim], context: &Context, done: impl Fn() + Sync) -> Self {
         let start = Instant::now();
-        let claims: Vec<_> = claims
-            .par_iter()
-            .map(|claim| {
-                let judged = JudgedClaim::check(claim, context);
-                done();
-                judged
-            })
-            .collect();
+        let check = |claim| {
+            let judged = JudgedClaim::check(claim, context);
+            done();
+            judged
+        };
+        let claims = claims.par_iter().map(check).collect();
+        Self::of(claims, None, context, start)
+    }
+
+    /// The ledger of claims judged in this context since `start`.
+    pub(super) fn of(
+        claims: Vec<JudgedClaim>,
+        calibration: Option<Vec<Calibration>>,
+        context: &Context,
+        start: Instant,
+    ) -> Self {
         Self {
             summary: Summary::of(&claims, start.elapsed()),
             claims,
@@ -208,39 +217,8 @@ impl Ledger {
                 seed: context.seed,
                 effort: context.effort,
             },
-            calibration: None,
+            calibration,
         }
-    }
-
-    /// Repeats the tests of those claims of this ledger that have statistical evidence on the next
-    /// [`CALIBRATION_RUNS`] seeds and records how often tests and twins came out wrong.
-    pub fn calibrate(&mut self, claims: &[Claim], done: impl Fn() + Sync) {
-        let Environment { seed, effort, .. } = self.environment;
-        let statistical = |claim: &Claim| {
-            let judged = self.claims.iter().find(|judged| judged.id == claim.id)?;
-            let tested = judged.evidence.iter().any(|e| e.kind == Kind::Statistical);
-            tested.then_some((*claim, judged))
-        };
-        let calibrate = |(claim, judged): (Claim, &JudgedClaim)| {
-            let runs: Vec<_> = (1..=CALIBRATION_RUNS)
-                .into_par_iter()
-                .map(|k| {
-                    let seed = seed.wrapping_add(k);
-                    let context = Context::new(seed, effort);
-                    JudgedClaim::once(
-                        &claim,
-                        &Context {
-                            calibrating: true,
-                            ..context
-                        },
-                    )
-                })
-                .collect();
-            done();
-            Calibration::of(judged, &runs)
-        };
-        let repeated = claims.iter().filter_map(statistical);
-        self.calibration = Some(repeated.map(calibrate).collect());
     }
 
     /// Whether every claim holds and every false twin was rejected.
@@ -401,7 +379,7 @@ impl JudgedClaim {
     }
 
     /// Carries out the check once, whatever the tests say.
-    fn once(claim: &Claim, context: &Context) -> Self {
+    pub(super) fn once(claim: &Claim, context: &Context) -> Self {
         let start = Instant::now();
         // One check that panics must not cost the ledger of all others.
         let outcome = match panic::catch_unwind(|| (claim.check)(context)) {
@@ -434,6 +412,11 @@ impl JudgedClaim {
 }
 
 impl JudgedClaim {
+    /// Whether a statistical test is among the evidence.
+    pub(super) fn is_statistical(&self) -> bool {
+        self.evidence.iter().any(|e| e.kind == Kind::Statistical)
+    }
+
     /// What was tested again, in words.
     pub(super) fn retest(&self) -> String {
         let tests: Vec<&str> = self.retested.iter().map(|e| e.what.as_str()).collect();
@@ -510,7 +493,8 @@ impl Summary {
 }
 
 impl Calibration {
-    fn of(judged: &JudgedClaim, runs: &[JudgedClaim]) -> Self {
+    /// What the tests of one claim on further seeds amount to.
+    pub(super) fn of(judged: &JudgedClaim, runs: &[JudgedClaim]) -> Self {
         let carried_out = || runs.iter().filter(|run| run.error.is_none());
         let tests: Vec<_> = carried_out()
             .flat_map(|run| &run.evidence)

@@ -8,22 +8,45 @@ pub mod ledger;
 pub mod minimizer;
 pub mod page;
 pub mod train;
+pub mod units;
 
 use crate::{Error, Result};
 use serde::Serialize;
-use std::{io::Write, path::Path};
+use std::{
+    io::Write,
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+/// Held while a file is written.
+static WRITING: Mutex<()> = Mutex::new(());
+
+/// How the names of temporary files begin.
+const TEMPORARY: &str = ".mirrorflow-";
+
+/// Longer than any file takes to write: a temporary file of this age has lost its writer.
+const ABANDONED: Duration = Duration::from_secs(600);
+
+/// Waits until no file is being written, and lets none be written while the guard lives: the moment
+/// at which the program can end and leave nothing half done.
+pub fn between_files() -> impl Drop {
+    WRITING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Writes a file whole or not at all: into a temporary file beside it, which then takes its name.
 ///
 /// # Errors
-/// [`Error::File`] where the folder cannot be written to or `path` is a folder.
+/// [`Error::File`] where the folder cannot be written to, is full, or `path` is a folder.
 pub fn write_whole(path: &Path, contents: &[u8]) -> Result<()> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
     let write = || {
+        let _writing = between_files();
         let mut builder = tempfile::Builder::new();
+        builder.prefix(TEMPORARY);
         // As any other new file: what the umask leaves of rw-rw-rw-.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
@@ -36,15 +59,27 @@ pub fn write_whole(path: &Path, contents: &[u8]) -> Result<()> {
     write().map_err(|source| unwritable(path, source))
 }
 
-/// Makes a folder where it does not exist, and makes sure that files can be written into it.
+/// Makes a folder where it does not exist, makes sure that files can be written into it, and removes
+/// the temporary files of programs that were killed while they wrote.
 ///
 /// # Errors
 /// [`Error::File`] where it cannot be made or written into.
 pub fn make_folder(path: &Path) -> Result<()> {
-    std::fs::create_dir_all(path)
-        .and_then(|()| tempfile::tempfile_in(path))
-        .map(drop)
-        .map_err(|source| unwritable(path, source))
+    let make = || {
+        std::fs::create_dir_all(path)?;
+        for entry in std::fs::read_dir(path)?.flatten() {
+            let age = entry.metadata().and_then(|data| data.modified());
+            let age = age.ok().and_then(|time| time.elapsed().ok());
+            let name = entry.file_name();
+            let temporary = name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes());
+            if temporary && age.is_some_and(|age| age > ABANDONED) {
+                // Another program may have been faster.
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+        tempfile::tempfile_in(path).map(drop)
+    };
+    make().map_err(|source| unwritable(path, source))
 }
 
 fn unwritable(path: &Path, source: std::io::Error) -> Error {

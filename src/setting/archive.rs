@@ -2,10 +2,10 @@
 
 use std::{io::Cursor, path::Path};
 
-use ndarray::{Array1, ArrayD};
-use ndarray_npy::{NpzReader, NpzWriter, ReadableElement};
+use ndarray::Array1;
+use ndarray_npy::NpzWriter;
 
-use super::{Dataset, Network};
+use super::{Dataset, Network, arrays::Arrays};
 use crate::{Error, Result};
 
 /// How a file writes the hidden layer.
@@ -28,60 +28,37 @@ pub struct Archive {
     pub dataset: Option<Dataset>,
 }
 
-type Reader = NpzReader<Cursor<Vec<u8>>>;
+/// The arrays that are read; others are passed over.
+const NAMES: [&str; 11] = [
+    "w",
+    "b",
+    "a",
+    "d",
+    "w0",
+    "b0",
+    "a0",
+    "d0",
+    "x",
+    "y",
+    "convention",
+];
 
 impl Archive {
     /// Reads a file; `convention` overrides the file's own, and `Plus` stands where there is none.
     ///
     /// # Errors
     /// [`Error::File`] where it cannot be read; [`Error::Data`] where it is no npz archive, or an
-    /// array is missing, of the wrong shape or type, or not finite.
+    /// array is missing, there twice, of the wrong shape or type, longer than 2²⁴ or not finite.
     pub fn read(path: &Path, convention: Option<Convention>) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|source| Error::File {
-            path: path.to_owned(),
-            source,
-            remedy: "give an .npz file with arrays w, b, a and d".into(),
-        })?;
+        let arrays = Arrays::open(path, &NAMES)?;
         let file = path.display().to_string();
         let refuse = |place: String, what: String, remedy: &str| Error::Data {
             place,
             what,
             remedy: remedy.into(),
         };
-        let mut reader = NpzReader::new(Cursor::new(bytes)).map_err(|error| {
-            let remedy = "save it with numpy.savez(file, w=w, b=b, a=a, d=d)";
-            refuse(file.clone(), format!("no npz archive ({error})"), remedy)
-        })?;
-        let names = reader
-            .names()
-            .map_err(|error| refuse(file.clone(), error.to_string(), "save the file again"))?;
-        let has = |name: &str| {
-            names
-                .iter()
-                .any(|have| have.trim_end_matches(".npy") == name)
-        };
-        let mut array = |name: &str| -> Result<Vec<f64>> {
-            let place = format!("{file}, array {name}");
-            if !has(name) {
-                let remedy = "save w, b, a and d (and w0, b0, a0, d0, x, y where known)";
-                return Err(refuse(place, "there is none".into(), remedy));
-            }
-            let values = numbers(&mut reader, name).ok_or_else(|| {
-                let what = "not an array of floats or integers".into();
-                refuse(place.clone(), what, "save it as float64 or float32")
-            })?;
-            if values.iter().any(|v| !v.is_finite()) {
-                let what = "an entry is not finite".into();
-                return Err(refuse(place, what, "save finite numbers"));
-            }
-            let long = values.shape().iter().filter(|&&length| length != 1).count();
-            if long > 1 || values.is_empty() {
-                let what = format!("shape {:?}", values.shape());
-                let remedy = "save a vector (n), (n, 1) or (1, n), and d as a scalar";
-                return Err(refuse(place, what, remedy));
-            }
-            Ok(values.into_iter().collect())
-        };
+        let has = |name: &str| arrays.has(name);
+        let array = |name: &str| arrays.numbers(name);
         let convention = match convention {
             Some(convention) => convention,
             None if has("convention") => match array("convention")?.as_slice() {
@@ -95,7 +72,7 @@ impl Archive {
             },
             None => Convention::Plus,
         };
-        let mut network = |suffix: &str| -> Result<Network> {
+        let network = |suffix: &str| -> Result<Network> {
             let [w, b, a, d] = ["w", "b", "a", "d"].map(|name| array(&format!("{name}{suffix}")));
             let (w, b, a, d) = (w?, b?, a?, d?);
             if b.len() != w.len() || a.len() != w.len() || d.len() != 1 {
@@ -180,18 +157,4 @@ impl Archive {
         })?;
         Ok(bytes.into_inner())
     }
-}
-
-/// An array of any of the types that frameworks save.
-fn numbers(reader: &mut Reader, name: &str) -> Option<ArrayD<f64>> {
-    fn read<T: ReadableElement>(reader: &mut Reader, name: &str) -> Option<ArrayD<T>> {
-        reader.by_name(name).ok()
-    }
-    read::<f64>(reader, name)
-        .or_else(|| Some(read::<f32>(reader, name)?.mapv(f64::from)))
-        .or_else(|| Some(read::<i64>(reader, name)?.mapv(|v| v as f64)))
-        .or_else(|| Some(read::<i32>(reader, name)?.mapv(f64::from)))
-        .or_else(|| Some(read::<i16>(reader, name)?.mapv(f64::from)))
-        .or_else(|| Some(read::<i8>(reader, name)?.mapv(f64::from)))
-        .or_else(|| Some(read::<u8>(reader, name)?.mapv(f64::from)))
 }

@@ -1,7 +1,17 @@
 //! Training data (x_i, y_i), i = 1 … m: where they come from, and what is refused.
 
+use super::file;
 use crate::{Error, Result};
-use std::path::Path;
+use std::{io::Read, path::Path};
+
+/// Most bytes of a CSV file.
+const MOST_BYTES: u64 = 1 << 29;
+
+/// Most points of a CSV file.
+const MOST_POINTS: usize = 10_000_000;
+
+/// Most bytes of a line of a CSV file: the parser keeps a place for each field of a line.
+const LONGEST_LINE: usize = 1 << 12;
 
 /// m ≥ 1 points with distinct inputs, ascending in x (proofs.md, Setting).
 ///
@@ -39,17 +49,23 @@ impl Dataset {
     /// Reads a CSV file with the header `x,y` and one point a line.
     ///
     /// Letter case of the header, spaces around fields, blank lines, either line ending and a
-    /// UTF-8 byte order mark do not matter; there are no comments.
+    /// UTF-8 byte order mark do not matter; there are no comments. A regular file of at most 2²⁹ bytes,
+    /// 2¹² a line, and 10⁷ points.
     ///
     /// # Errors
     /// [`Error::File`] where the file cannot be read; [`Error::Data`], with file, line and column,
     /// where its content is not what is described above or in [`Self::from_points`].
     pub fn read_csv(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|source| Error::File {
-            path: path.to_owned(),
-            source,
-            remedy: "give a CSV file with header `x,y`, or the built-in figure1 or figure2".into(),
-        })?;
+        let remedy = "give a CSV file with header `x,y`, or the built-in figure1 or figure2";
+        let mut bytes = Vec::new();
+        file::open(path, MOST_BYTES, remedy)?
+            .take(MOST_BYTES)
+            .read_to_end(&mut bytes)
+            .map_err(|source| Error::File {
+                path: path.to_owned(),
+                source,
+                remedy: remedy.into(),
+            })?;
         let file = path.display();
         // The reader's own count is off after blank lines and CRLF, which it skips lazily; and only
         // a message needs the number.
@@ -65,6 +81,13 @@ impl Dataset {
                 return refuse(place, "the text is not UTF-8", "save it as UTF-8");
             }
         };
+        let mut lines = text.split(['\r', '\n']);
+        if let Some(long) = lines.find(|line| line.len() > LONGEST_LINE) {
+            let start = long.as_ptr().addr() - bytes.as_ptr().addr();
+            let place = format!("{file}, line {}", line(start));
+            let what = format!("{} bytes in one line", long.len());
+            return refuse(place, what, "write one point `x,y` a line");
+        }
         let mark = bytes.len() - text.len();
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(false)
@@ -85,6 +108,10 @@ impl Dataset {
             if header.is_none() {
                 header = Some(columns(&fields, &format!("{file}, line {}", line(start)))?);
                 continue;
+            }
+            if x.len() == MOST_POINTS {
+                let what = format!("more than {MOST_POINTS} points");
+                return refuse(file, what, "keep fewer points");
             }
             let &[x_text, y_text] = fields.as_slice() else {
                 let what = format!("{} field(s) where the header has 2", fields.len());

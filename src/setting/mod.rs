@@ -1,8 +1,10 @@
 //! The mathematical objects of section "Setting" of proofs.md; nothing is solved here.
 
 mod archive;
+mod arrays;
 mod bias_density;
 mod dataset;
+mod file;
 mod network;
 mod potential;
 
