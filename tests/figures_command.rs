@@ -51,7 +51,8 @@ fn five_figures_are_drawn_with_their_numbers() {
         let mut rows = csv::Reader::from_reader(table.as_bytes());
         assert!(
             rows.records()
-                .all(|row| row.unwrap()[3].parse::<f64>().unwrap().is_finite())
+                .map(Result::unwrap)
+                .all(|row| !row[1].is_empty() && row[3].parse::<f64>().unwrap().is_finite())
         );
     }
     let authors: serde_json::Value = serde_json::from_str(AUTHORS).unwrap();
@@ -70,7 +71,7 @@ fn five_figures_are_drawn_with_their_numbers() {
 /// Size 10⁻⁵ of a z test; what is estimated from five seeds is not quite normal, but six widths are added up.
 const FAR: f64 = 4.42;
 
-/// Over all widths the means are the authors', and those one width further are not; from 540 on they are the
+/// Over all widths the means are the authors', and those two widths further are not; from 540 on they are the
 /// predicted ones, too.
 fn middle_panel(table: &str, theirs: &serde_json::Value) {
     let mut rows = csv::Reader::from_reader(table.as_bytes());
@@ -105,10 +106,10 @@ fn middle_panel(table: &str, theirs: &serde_json::Value) {
             apart < FAR,
             "p = {p}: {apart} standard errors from the authors'"
         );
-        let apart = far(&ours[1..], &theirs[..5]);
+        let apart = far(&ours[2..], &theirs[..4]);
         assert!(
             apart > FAR,
-            "p = {p}: a width further is as near as {apart}"
+            "p = {p}: two widths further is as near as {apart}"
         );
         let mut predicted = column(&format!("predicted, p = {p}"), f64::INFINITY);
         predicted.extend(column("predicted", f64::INFINITY));
@@ -120,7 +121,8 @@ fn middle_panel(table: &str, theirs: &serde_json::Value) {
     }
 }
 
-/// Steps a hundred times as coarse end at the same distance from h̄.
+/// Steps a hundred times as coarse end at the same distance from h̄, to a tenth of the standard error that a
+/// mean of five has (some 0.1 of itself).
 #[test]
 fn the_tolerance_of_ensembles_does_not_show() {
     for figure in [1, 2] {
@@ -132,7 +134,7 @@ fn the_tolerance_of_ensembles_does_not_show() {
                     ensemble::error(&run, &solution).unwrap()
                 });
                 assert!(
-                    (coarse - fine).abs() < 1e-3 * fine,
+                    (coarse - fine).abs() < 1e-2 * fine,
                     "{}, n = {width}, {seed}: {coarse} {fine}",
                     setting.potential
                 );

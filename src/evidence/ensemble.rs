@@ -14,7 +14,7 @@ use crate::{
 
 /// Error of a step with which [`train`] follows the flow. The dual variable stays in the row space
 /// whatever the steps, so that where the flow ends depends on them through moving knots alone: sup
-/// distances at 10⁻³ and 10⁻⁵ are the same to 10⁻³ of themselves (tests/figures_command.rs).
+/// distances at 10⁻³ and 10⁻⁵ are the same to 10⁻² of themselves (tests/figures_command.rs).
 pub const TOLERANCE: f64 = 1e-3;
 
 /// A network that was trained by mirror flow from zero output.

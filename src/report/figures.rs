@@ -27,8 +27,10 @@ pub enum Mark {
 /// Points (x, y) and, for intervals and bands, (low, high).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
-    /// In the legend.
+    /// What it is.
     pub name: String,
+    /// Whether the legend says so.
+    pub listed: bool,
     /// How it is drawn.
     pub mark: Mark,
     /// x and y.

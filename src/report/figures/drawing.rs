@@ -86,13 +86,13 @@ fn text<'a>(pixels: f64) -> TextStyle<'a> {
     ("sans-serif", units(pixels)).into_font().color(&BLACK)
 }
 
-fn named(panel: &Panel) -> impl Iterator<Item = &Series> {
-    panel.series.iter().filter(|one| !one.name.is_empty())
+fn listed(panel: &Panel) -> impl Iterator<Item = &Series> {
+    panel.series.iter().filter(|one| one.listed)
 }
 
 /// Lines of the legend, two names in each; one name says nothing that title and axes do not.
 fn legend_lines(panel: &Panel) -> i32 {
-    match named(panel).count() {
+    match listed(panel).count() {
         1 => 0,
         count => count.div_ceil(2) as i32,
     }
@@ -108,7 +108,7 @@ fn with_legend(panel: &Panel, area: &Area<'_>, lines: i32) -> std::result::Resul
         text(16.0).pos(middle(HPos::Center)),
     ))?;
     if legend_lines(panel) > 0 {
-        for (k, series) in named(panel).enumerate() {
+        for (k, series) in listed(panel).enumerate() {
             let column = (width as i32 - units(f64::from(EDGE))) / 2;
             let x = units(f64::from(EDGE)) + (k % 2) as i32 * column;
             let y = units(f64::from(TITLE + LINE / 2) + f64::from(LINE) * (k / 2) as f64);

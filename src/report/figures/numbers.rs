@@ -62,9 +62,17 @@ fn solve(settings: &[Setting]) -> Result<Vec<Solution>> {
 fn series(name: impl Into<String>, mark: Mark, points: Vec<(f64, f64)>) -> Series {
     Series {
         name: name.into(),
+        listed: true,
         mark,
         points,
         interval: Vec::new(),
+    }
+}
+
+fn unlisted(series: Series) -> Series {
+    Series {
+        listed: false,
+        ..series
     }
 }
 
@@ -90,6 +98,7 @@ fn band(
     let two = sds.iter().map(|sd| 2.0 * sd / (width as f64).sqrt());
     Ok(Series {
         name: format!("± 2 sd at n = {width}"),
+        listed: true,
         mark: Mark::Band(0),
         interval: points
             .iter()
@@ -166,15 +175,19 @@ pub fn figure1() -> Result<Figure> {
         };
         let network = ensemble::train(&setting, WIDE, 0, ensemble::TOLERANCE)?.network;
         let name = format!("y + {shift}").replace("+ -", "− ");
-        let mut drawn = vec![function(name, Mark::Line(colour), &setting, &network)];
+        let mark = Mark::Line(colour);
+        let mut drawn = vec![function(&name, mark, &setting, &network)];
         let mut apart = Vec::new();
         if [2.5, -0.5, -3.5].contains(&shift) {
-            let name = if shift == 2.5 { "natural spline" } else { "" };
             let shifted = |x| spline(x) + shift;
-            drawn.push(curve(name, Mark::Dashes(INK), 1.5, shifted));
+            drawn.push(if shift == 2.5 {
+                curve("natural spline", Mark::Dashes(INK), 1.5, shifted)
+            } else {
+                let name = format!("natural spline, {name}");
+                unlisted(curve(name, Mark::Dashes(INK), 1.5, shifted))
+            });
             let solution = infinite_width::minimize(&setting)?;
-            let gap = |x| solution.value(x) - shifted(x);
-            apart.push(curve("", Mark::Line(colour), 1.5, gap));
+            apart.push(curve(name, mark, 1.5, |x| solution.value(x) - shifted(x)));
         }
         Ok((drawn, apart))
     });
@@ -238,7 +251,7 @@ pub fn figure2() -> Result<Figure> {
             network,
         ));
         let bend = |x| solution.second_derivative(x);
-        curvature.push(curve("", mark, 1.0_f64.next_down(), bend));
+        curvature.push(curve(name, mark, 1.0_f64.next_down(), bend));
         let largest = distance::sup(bend, 1.0_f64.next_down());
         let sizes = grid(0.0, 1.02 * largest, 2 * PLACES).into_iter();
         let points = sizes.map(|v| (v, prediction::curvature_density(solution, v)));
@@ -286,11 +299,13 @@ fn errors(solutions: &[Solution], members: &[Member], common: bool) -> Result<Pa
         let ends = roots.map(|(_, root)| ((mean - sd) / root, (mean + sd) / root));
         drawn.push(Series {
             name: format!("predicted{name}"),
+            listed: true,
             mark: Mark::Band(colour),
             points: points.clone(),
             interval: ends.to_vec(),
         });
-        drawn.push(series("", Mark::Line(colour), points));
+        let name = format!("predicted mean{name}");
+        drawn.push(unlisted(series(name, Mark::Line(colour), points)));
     }
     for (colour, name) in POWERS.into_iter().enumerate() {
         let solution = &solutions[if common { 0 } else { colour }];
@@ -308,6 +323,7 @@ fn errors(solutions: &[Solution], members: &[Member], common: bool) -> Result<Pa
         }
         drawn.push(Series {
             name: format!("{name}, {SEEDS} seeds"),
+            listed: true,
             mark: Mark::Whiskers(colour),
             points,
             interval,
@@ -345,14 +361,13 @@ pub fn relu_scaled() -> Result<Figure> {
             0.5 * (solution.alpha(Sheet::Plus, c) - solution.alpha(Sheet::Minus, c))
         }));
     }
-    for (colour, setting) in settings.iter().enumerate() {
-        let name = if colour == 0 {
-            format!("networks, n = {WIDE}")
-        } else {
-            String::new()
-        };
+    for (colour, (name, setting)) in POWERS.into_iter().zip(&settings).enumerate() {
         let network = first(&members, colour, WIDE);
-        left.push(function(name, Mark::Dashes(INK), setting, network));
+        let drawn = |name: String| function(name, Mark::Dashes(INK), setting, network);
+        left.push(match colour {
+            0 => drawn(format!("networks, n = {WIDE}")),
+            _ => unlisted(drawn(format!("network, {name}"))),
+        });
     }
     left.push(data(&settings[0].dataset));
     Ok(Figure {
@@ -396,15 +411,12 @@ pub fn dynamics() -> Result<Figure> {
             let end = time + (loss / LEAST_LOSS).ln() / rate;
             let line = grid(0.3 * time, end, PLACES).into_iter();
             let line = line.map(|t| (t, loss * (-rate * (t - time)).exp()));
-            let label = if colour == 0 {
-                "predicted late rate"
-            } else {
-                ""
+            let mark = Mark::Dashes(INK);
+            let late = match colour {
+                0 => series("predicted late rate", mark, line.collect()),
+                _ => unlisted(series(format!("late rate, {name}"), mark, line.collect())),
             };
-            Ok([
-                series(name, Mark::Line(colour), points),
-                series(label, Mark::Dashes(INK), line.collect()),
-            ])
+            Ok([series(name, Mark::Line(colour), points), late])
         });
     let losses: Vec<[Series; 2]> = losses.collect::<Result<_>>()?;
     let widths = &WIDTHS[1..];
@@ -424,17 +436,18 @@ pub fn dynamics() -> Result<Figure> {
     let b = moved(|one| one.run.displacement.b);
     let w = moved(|one| one.run.displacement.w);
     let last = |points: &[(f64, f64)]| points.last().map_or(0.0, |(n, v)| v * n * n);
+    let [b_last, w_last] = [last(&b), last(&w)];
     let displacements = vec![
         series("sup |α|/n", Mark::Line(0), line(largest, -1)),
         series("max |Δa|", Mark::Points(0), a),
         series(
             "slope −2 through the last",
             Mark::Dashes(INK),
-            line(last(&b), -2),
+            line(b_last, -2),
         ),
-        series("max |Δb|", Mark::Points(1), b.clone()),
-        series("", Mark::Dashes(INK), line(last(&w), -2)),
-        series("max |Δw|", Mark::Points(2), w.clone()),
+        series("max |Δb|", Mark::Points(1), b),
+        unlisted(series("slope −2, w", Mark::Dashes(INK), line(w_last, -2))),
+        series("max |Δw|", Mark::Points(2), w),
     ];
     Ok(Figure {
         name: "dynamics",
@@ -519,9 +532,18 @@ pub fn minimizer(solution: &Solution, width: Option<usize>) -> Result<Figure> {
     let mut drawn: Vec<Series> = band.into_iter().collect();
     drawn.push(curve("h̄", Mark::Line(0), edge, h));
     drawn.push(data(dataset));
-    let curvature = curve("h''", Mark::Line(1), edge, |x| {
-        solution.second_derivative(x)
-    });
+    // Where the density jumps, h'' does: upright there.
+    let breaks = solution.setting().bias.breakpoints().into_iter();
+    let beside = breaks
+        .flat_map(|c| [-c, c])
+        .flat_map(|c| [c - 1e-9 * edge, c + 1e-9 * edge]);
+    let mut places = grid(-edge, edge, PLACES);
+    places.extend(beside.filter(|x| x.abs() < edge));
+    places.sort_by(f64::total_cmp);
+    let bends = places
+        .into_iter()
+        .map(|x| (x, solution.second_derivative(x)));
+    let curvature = series("h''", Mark::Line(1), bends.collect());
     Ok(Figure {
         name: "minimizer",
         panels: vec![
