@@ -49,7 +49,7 @@ pub(super) fn row(panels: &[Panel]) -> Result<String> {
     let pixels = (SIZE.0 * panels.len() as u32, SIZE.1);
     let units = (pixels.0 * FINE as u32, pixels.1 * FINE as u32);
     let mut text = String::new();
-    let lines = panels.iter().map(|panel| legend_lines(panel));
+    let lines = panels.iter().map(legend_lines);
     let lines = lines.max().unwrap_or(0);
     let drawn = {
         let root = SVGBackend::with_string(&mut text, units).into_drawing_area();
