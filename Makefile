@@ -9,7 +9,7 @@ export DEBIAN_FRONTEND := noninteractive
 OPENBLAS_FOLDERS := /usr/lib/*-linux-gnu* /usr/lib64 /usr/lib /usr/local/lib64 /usr/local/lib \
 	/opt/homebrew/opt/openblas/lib /usr/local/opt/openblas/lib /opt/OpenBLAS/lib
 
-.PHONY: audit test bench detection setup openblas components
+.PHONY: audit test bench detection comparison picture setup openblas components
 
 audit: openblas
 	$(CARGO) build --release --locked
@@ -33,6 +33,14 @@ bench: openblas
 # The table of proofs.md, "What the audit detects".
 detection: openblas
 	$(CARGO) bench --locked --bench detection
+
+# The tables of README.md, "Beside the authors' notebooks".
+comparison: openblas
+	$(CARGO) bench --locked --bench comparison
+
+# The picture of README.md, by the command that is shown there.
+picture: openblas
+	REDRAW=1 $(CARGO) test --locked --test readme commands_print_what_is_shown
 
 setup: openblas components
 

@@ -14,3 +14,8 @@ pub mod setting;
 pub mod solver;
 
 pub use error::{Error, Result};
+
+/// The examples of README.md are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

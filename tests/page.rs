@@ -127,10 +127,12 @@ fn figure(plan: &Plan) -> Figure {
         logarithmic: [false; 2],
         series: vec![Series {
             name: "h̄".into(),
+            listed: true,
             mark: Mark::Line(0),
             points: (0..20).map(|k| (f64::from(k), f64::from(k * k))).collect(),
             interval: vec![],
         }],
+        inset: None,
     };
     Figure {
         name: plan.name,

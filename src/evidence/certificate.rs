@@ -230,6 +230,8 @@ impl Section {
         let largest = left.abs().max(right.abs()) + before.max(after);
         let greatest = match potential.family() {
             Family::Hypentropy { .. } => potential.conjugate_hessian(largest),
+            // φ'' may be least anywhere.
+            Family::Own(_) => f64::INFINITY,
             _ => potential.conjugate_hessian(0.0),
         };
         let [a, b] = solution.dual_at_ends(&self.piece);

@@ -318,14 +318,17 @@ impl Form {
 
     /// μψ(α), as a new variable v, with the unit α/v; a unit of the size of α keeps the cones well
     /// scaled.
-    fn penalise(&mut self, penalty: Penalty, weight: f64, unit: f64) -> (usize, f64) {
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a potential that cones are not known to state.
+    fn penalise(&mut self, penalty: Penalty, weight: f64, unit: f64) -> Result<(usize, f64)> {
         let potential = match penalty {
             Penalty::Potential(potential) => potential,
             Penalty::TotalVariation => {
                 // The mass of an atom of the slope, not its density, is what stays bounded.
                 let (mass, size) = (self.variable(0.0, 0.0), self.variable(0.0, 1.0));
                 self.bound_size(mass, size);
-                return (mass, weight.recip());
+                return Ok((mass, weight.recip()));
             }
         };
         // s²φ(α/s)
@@ -378,8 +381,16 @@ impl Form {
                 self.constrain(ZeroConeT(1), &[(0.0, &sum)]);
                 alpha
             }
+            Family::Own(shape) => {
+                return Err(Error::Parameter {
+                    name: "potential".into(),
+                    value: shape.name().into(),
+                    what: "no cones are known that state it".into(),
+                    remedy: "compare with a power or a hypentropy".into(),
+                });
+            }
         };
-        (alpha, unit)
+        Ok((alpha, unit))
     }
 
     fn solve(&self, tolerance: f64) -> Result<Vec<f64>> {
@@ -471,7 +482,7 @@ impl Program {
             .atoms
             .iter()
             .map(|atom| form.penalise(penalty, atom.penalty * share, unit))
-            .collect();
+            .collect::<Result<_>>()?;
         let [slope, offset] = [self.affine.slopes, self.affine.offset].map(|weight| {
             let variable = form.variable(4.0 * share * weight.unwrap_or(0.0), 0.0);
             if weight.is_none() {

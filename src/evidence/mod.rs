@@ -3,9 +3,11 @@
 pub mod certificate;
 pub mod conic;
 pub mod distance;
+pub mod ensemble;
 pub mod extrapolation;
 pub mod fluctuation;
 pub mod inspection;
+pub mod prediction;
 pub mod statistics;
 
 use serde::{Deserialize, Serialize};

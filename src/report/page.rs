@@ -8,7 +8,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::path::Path;
 
 use super::{
-    figures::{Figure, Panel, Plan, SIZE},
+    figures::{Figure, Panel, Plan, drawing::SIZE},
     ledger::{Calibration, JudgedClaim, JudgedControl, Ledger, Verdict, kind, mark, seconds},
     number, write_whole,
 };

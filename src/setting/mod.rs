@@ -12,7 +12,7 @@ pub use archive::{Archive, Convention};
 pub use bias_density::BiasDensity;
 pub use dataset::Dataset;
 pub use network::{Network, OutputInit};
-pub use potential::{Family, Potential};
+pub use potential::{Family, Potential, Shape};
 
 /// Activation function σ of the hidden layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -57,6 +57,8 @@ impl Quadrature {
             }
             // |α|^(p−1) becomes s^7 or smoother.
             Family::Power { exponent, .. } => (32, true, (7.0 / (exponent - 1.0)).ceil() as i32),
+            // Smooth on either side of 0; how smooth, the two orders tell.
+            Family::Own(_) => (32, true, 1),
         };
         // The position t has degree k(p − 1) in s, and the integrands degree 3 in t, or 14 with a
         // Gaussian density over one standard deviation.

@@ -208,15 +208,6 @@ fn stated(potential: Potential, offset: Option<f64>) -> impl Fn(&[(f64, f64)]) -
     }
 }
 
-/// ½φ''(0), the factor on the cost of φ(z) = z².
-fn quadratic_part(setting: &Setting) -> f64 {
-    match setting.potential.family() {
-        Family::Quadratic { half_hessian } => half_hessian,
-        Family::Power { omega, .. } => omega / (1.0 + omega),
-        Family::Hypentropy { beta } => 0.5 / beta,
-    }
-}
-
 fn judge(measurement: &Measurement, theory: Theory) -> Result<Vec<Evidence>> {
     // Random problems are for the theory alone: a twin may agree with it there.
     let cases = match theory {
@@ -232,7 +223,11 @@ fn judge(measurement: &Measurement, theory: Theory) -> Result<Vec<Evidence>> {
         if let Some(cost) = theory.exact(&case.setting)? {
             let h = case.exact(&cost)?;
             evidence.push(case.against_exact(&h));
-            evidence.push(case.cost_against(&cost, &h, quadratic_part(&case.setting))?);
+            evidence.push(case.cost_against(
+                &cost,
+                &h,
+                0.5 * case.setting.potential.hessian(0.0),
+            )?);
         }
         evidence.push(case.against_conic(refinement));
         if theory == Paper && index < PENALTIES.len() {
