@@ -579,7 +579,7 @@ impl<const P: u32> pulp::WithSimd for Derivatives<'_, P> {
         let mut within = true;
         for ((&u, first), second) in self.u.iter().zip(self.first).zip(self.second) {
             let v = (u / self.scale).abs();
-            within &= (v == 0.0) | ((v >= MODERATE.start) & (v < MODERATE.end));
+            within &= (v == 0.0) | MODERATE.contains(&v);
             let (t, hessian) = match P {
                 3 => cubic(v, self.omega),
                 _ => quartic(v, self.omega),

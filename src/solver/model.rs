@@ -286,19 +286,18 @@ impl Model {
         let n = self.width;
         let (mut parameters, mut inverse_metric) = (self.initial.clone(), vec![0.0; 3 * n + 1]);
         let trained = self.trains();
-        let from = zeta[trained.clone()].chunks(CHUNK);
-        let from = from.zip(self.initial[trained.clone()].chunks(CHUNK));
-        let to = parameters[trained.clone()].chunks_mut(CHUNK);
-        let to = to.zip(inverse_metric[trained].chunks_mut(CHUNK));
-        let all: Vec<_> = from.zip(to).collect();
-        let set =
-            |((zeta, start), (theta, inverse)): ((&[f64], &[f64]), (&mut [f64], &mut [f64]))| {
-                self.move_to(zeta, start, theta, inverse);
-            };
+        let (zeta, start) = (&zeta[trained.clone()], &self.initial[trained.clone()]);
+        let theta = &mut parameters[trained.clone()];
+        let inverse = &mut inverse_metric[trained];
         if n <= CHUNK {
-            all.into_iter().for_each(set);
+            self.move_to(zeta, start, theta, inverse);
         } else {
-            all.into_par_iter().for_each(set);
+            let from = zeta.par_chunks(CHUNK).zip(start.par_chunks(CHUNK));
+            let to = theta.par_chunks_mut(CHUNK);
+            let to = to.zip(inverse.par_chunks_mut(CHUNK));
+            from.zip(to).for_each(|((zeta, start), (theta, inverse))| {
+                self.move_to(zeta, start, theta, inverse);
+            });
         }
         let sums = self.sums(gates, |k| {
             let a = parameters[2 * n + k];
