@@ -154,6 +154,23 @@ fn the_tolerance_of_ensembles_does_not_show() {
     }
 }
 
+/// The limits of n² max|Δb| as derived apart from this program, to the digits given.
+#[test]
+fn inner_weights_move_as_predicted() {
+    let two = setting("quadratic");
+    let one = Setting {
+        dataset: Dataset::figure1(),
+        activation: Activation::Relu,
+        scaling: Scaling::Unscaled,
+        ..two.clone()
+    };
+    for (setting, known) in [(one, 9329.25), (two, 478.90)] {
+        let solution = infinite_width::minimize(&setting).unwrap();
+        let [_, b] = prediction::inner_moves(&solution).unwrap();
+        assert!((b - known).abs() < 0.005, "{b} {known}");
+    }
+}
+
 /// The density of |h''| has mass 1 up to what lies beyond the outer data, none here.
 #[test]
 fn the_density_of_the_curvature_has_mass_one() {

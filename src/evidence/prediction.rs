@@ -1,7 +1,7 @@
 //! What h̄ predicts for its networks, in single numbers: the size of their error, the rate at which
-//! their loss ends, the largest output weight, how often a curvature occurs.
+//! their loss ends, how far weights move, how often a curvature occurs.
 
-use ndarray::Array2;
+use ndarray::{Array1, Array2};
 use ndarray_linalg::{Eigh, UPLO};
 
 use super::{distance, ensemble::spread, fluctuation};
@@ -72,6 +72,50 @@ pub fn largest_weight(solution: &Solution) -> f64 {
     let on = |sheet: &Sheet| distance::sup(|c| solution.alpha(*sheet, c), edge);
     let sheets = Sheet::of(solution.setting().activation).iter();
     sheets.map(on).fold(0.0, f64::max)
+}
+
+/// The limits of n² max|Δw_k| and n² max|Δb_k| from zero output where the limit's φ is quadratic (proofs.md,
+/// `lazy-unscaled`): with H = E\[FFᵀ\]/φ'' = V diag(k) Vᵀ and c = Vᵀλ, the largest |FᵀM(x∘s)| and |FᵀMs|
+/// over φ''², M = V\[c_a c_b k_a/(k_a + k_b)\]Vᵀ, s the gates; the support is to be bounded.
+///
+/// # Errors
+/// [`Error::NotConverged`] where the eigenvalues are not found.
+pub fn inner_moves(solution: &Solution) -> Result<[f64; 2]> {
+    let setting = solution.setting();
+    let (x, edge) = (setting.dataset.x(), setting.bias.half_width());
+    let stiffness = setting.limit_potential().hessian(0.0);
+    let hessian = solution.kernel(solution.knots(Order::Fine), |_| 1.0 / stiffness);
+    let (k, vectors) = hessian
+        .eigh(UPLO::Lower)
+        .map_err(|_| not_found("the eigenvalues of the kernel"))?;
+    let c = vectors.t().dot(&Array1::from(setting.dataset.y().to_vec())) / &k;
+    let path = Array2::from_shape_fn(hessian.dim(), |(a, b)| c[a] * c[b] * k[a] / (k[a] + k[b]));
+    let path = vectors.dot(&path).dot(&vectors.t()) / stiffness.powi(2);
+    // Between data gates are constant and F is linear in the knot.
+    let inner = x.iter().copied().filter(|x| x.abs() < edge);
+    let cuts: Vec<f64> = [-edge].into_iter().chain(inner).chain([edge]).collect();
+    let mut largest = [0.0_f64; 2];
+    for ends in cuts.windows(2) {
+        for &sheet in Sheet::of(setting.activation) {
+            let middle = 0.5 * (ends[0] + ends[1]);
+            let gate = |x: &f64| match sheet {
+                Sheet::Both => (x - middle).signum(),
+                Sheet::Plus => f64::from(*x > middle),
+                Sheet::Minus => f64::from(*x < middle),
+            };
+            let gates: Array1<f64> = x.iter().map(gate).collect();
+            let tilted: Array1<f64> = x.iter().map(|x| x * gate(x)).collect();
+            for (largest, v) in largest.iter_mut().zip([tilted, gates]) {
+                let force = path.dot(&v);
+                for knot in ends {
+                    let features: Array1<f64> =
+                        x.iter().map(|x| sheet.feature(*x, *knot)).collect();
+                    *largest = largest.max(features.dot(&force).abs());
+                }
+            }
+        }
+    }
+    Ok(largest)
 }
 
 /// The density at v ≥ 0 of |h̄''(x)|, x uniform between the outer data: |·| and B uniform on as much as

@@ -427,7 +427,9 @@ pub fn dynamics() -> Result<Figure> {
             .map(|one| (one.width as f64, of(one)))
             .collect()
     };
-    let largest = prediction::largest_weight(&infinite_width::minimize(&relu)?);
+    let solution = infinite_width::minimize(&relu)?;
+    let largest = prediction::largest_weight(&solution);
+    let [w_limit, b_limit] = prediction::inner_moves(&solution)?;
     let line = |constant: f64, power: i32| -> Vec<(f64, f64)> {
         let widths = widths.iter().map(|&width| width as f64);
         widths.map(|n| (n, constant * n.powi(power))).collect()
@@ -435,18 +437,12 @@ pub fn dynamics() -> Result<Figure> {
     let a = moved(|one| one.run.displacement.a);
     let b = moved(|one| one.run.displacement.b);
     let w = moved(|one| one.run.displacement.w);
-    let last = |points: &[(f64, f64)]| points.last().map_or(0.0, |(n, v)| v * n * n);
-    let [b_last, w_last] = [last(&b), last(&w)];
     let displacements = vec![
-        series("sup |α|/n", Mark::Line(0), line(largest, -1)),
+        series("predicted for a", Mark::Line(0), line(largest, -1)),
         series("max |Δa|", Mark::Points(0), a),
-        series(
-            "slope −2 through the last",
-            Mark::Dashes(INK),
-            line(b_last, -2),
-        ),
+        series("predicted for b", Mark::Line(1), line(b_limit, -2)),
         series("max |Δb|", Mark::Points(1), b),
-        unlisted(series("slope −2, w", Mark::Dashes(INK), line(w_last, -2))),
+        series("predicted for w", Mark::Line(2), line(w_limit, -2)),
         series("max |Δw|", Mark::Points(2), w),
     ];
     Ok(Figure {
