@@ -122,6 +122,7 @@ fn an_audit_that_was_killed_leaves_whole_files_and_resumes() {
             "kept, not made anew"
         );
         let names = [
+            "index.html",
             "junit.xml",
             "ledger.json",
             "ledger.md",

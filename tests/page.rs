@@ -385,6 +385,7 @@ mod command {
             "ledger.json",
             "ledger.md",
             "ledger.txt",
+            "units",
         ];
         assert_eq!(files, expected);
         let page = std::fs::read_to_string(folder.path().join("index.html")).unwrap();
