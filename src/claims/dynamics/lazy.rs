@@ -419,7 +419,7 @@ fn scattered(context: &Context, name: &str, setting: &Setting) -> Result<Vec<Evi
             .iter()
             .map(|values| normal.cdf((values[number] - limit) / deviation));
         statistics::uniform(
-            format!("{name}, n = {WIDTH}: scatter of {what} about {limit:.5}, sd {deviation:.3}"),
+            format!("{name}, n = {WIDTH}: scatter of {what} about {limit:.5}"),
             ranks.collect(),
             &alternative,
         )
