@@ -9,6 +9,7 @@
 use crate::{
     setting::Family,
     solver::{
+        closed_form,
         dual::{BorderedMatrix, Expansion, Functions, Measure, Piece, Sheet},
         infinite_width::Solution,
         quadrature::Order,
@@ -35,31 +36,43 @@ pub struct Certificate {
 /// Certifies a solution of the infinite-width problem.
 pub fn certify(solution: &Solution) -> Certificate {
     let (basis, q) = (solution.basis(), solution.coordinates());
-    let base = Expansion::at(basis, solution.knots(Order::Base), q);
-    let fine = Expansion::at(basis, solution.knots(Order::Fine), q);
-    let gap: f64 = fine.gradient.iter().zip(q).map(|(r, q)| r * q).sum();
-    let residual = basis.data_residual(&fine.gradient);
+    let (gradient, uncertain) = gradient(solution);
+    let gap: f64 = gradient.iter().zip(q).map(|(r, q)| r * q).sum();
+    let residual = basis.data_residual(&gradient);
     Certificate {
         duality_gap: gap.abs(),
         interpolation_residual: residual.iter().fold(0.0, |a, r| a.max(r.abs())),
-        sup_error_bound: sup_error_bound(solution, &base, &fine).unwrap_or(f64::INFINITY),
+        sup_error_bound: sup_error_bound(solution, &gradient, &uncertain).unwrap_or(f64::INFINITY),
     }
 }
 
-fn sup_error_bound(solution: &Solution, base: &Expansion, fine: &Expansion) -> Option<f64> {
-    let evaluation = (0..=solution.basis().len())
-        .map(|interval| evaluation_error(solution, interval))
-        .fold(0.0, f64::max);
-    let uncertain: Vec<f64> = (0..solution.basis().len())
-        .map(|j| {
-            let quadrature = (fine.gradient[j] - base.gradient[j]).abs();
-            quadrature + ROUNDING * f64::EPSILON * fine.magnitude[j]
-        })
+/// The dual's gradient and what it may be off by, entry by entry.
+fn gradient(solution: &Solution) -> (Vec<f64>, Vec<f64>) {
+    if solution.is_precise() {
+        let Expansion { gradient, magnitude, .. } = solution.expansion();
+        let uncertain = (magnitude.iter().zip(&gradient))
+            .map(|(size, r)| closed_form::ERROR * size + f64::EPSILON * r.abs())
+            .collect();
+        return (gradient, uncertain);
+    }
+    let [base, fine] = [Order::Base, Order::Fine]
+        .map(|order| Expansion::at(solution.basis(), solution.knots(order), solution.coordinates()));
+    let uncertain = (base.gradient.iter().zip(&fine.gradient).zip(&fine.magnitude))
+        .map(|((base, fine), size)| (fine - base).abs() + ROUNDING * f64::EPSILON * size)
         .collect();
+    (fine.gradient, uncertain)
+}
+
+fn sup_error_bound(solution: &Solution, gradient: &[f64], uncertain: &[f64]) -> Option<f64> {
+    let data = solution.setting().dataset.largest_value();
+    let range = ends(solution);
+    let evaluation = (0..=solution.basis().len())
+        .map(|interval| evaluation_error(solution, interval, range, data))
+        .fold(0.0, f64::max);
     // Each gives a bound; which is the least depends on how large the residual is.
     [1.125, 2.0, 8.0]
         .into_iter()
-        .filter_map(|ratio| Tube::new(solution, &fine.gradient, &uncertain, ratio))
+        .filter_map(|ratio| Tube::new(solution, gradient, uncertain, ratio))
         .map(|tube| tube.radius * tube.local_kernel_norm(solution).sqrt() + evaluation)
         .reduce(f64::min)
 }
@@ -262,14 +275,12 @@ fn ends(solution: &Solution) -> [f64; 2] {
 }
 
 /// Round-off and quadrature error of the evaluation of h at the middle of an interval.
-fn evaluation_error(solution: &Solution, interval: usize) -> f64 {
+fn evaluation_error(solution: &Solution, interval: usize, [low, high]: [f64; 2], data: f64) -> f64 {
     let x = solution.basis().x();
-    let [low, high] = ends(solution);
     let left = if interval == 0 { low } else { x[interval - 1] };
     let right = x.get(interval).copied().unwrap_or(high);
     let middle = (left + right) / 2.0;
     let value = solution.value(middle);
-    let data = solution.setting().dataset.largest_value();
     (value - solution.value_with(Order::Base, middle)).abs()
         + ROUNDING * f64::EPSILON * value.abs().max(data)
 }

@@ -10,6 +10,9 @@
 //! is then tridiagonal up to two border rows and well conditioned (proofs.md, "The dual in local
 //! coordinates"). A [`Measure`] supplies the moments of α and (φ*)'' on each linear piece.
 
+use rayon::prelude::*;
+
+use super::double_double::{DoubleDouble, Real};
 use crate::{
     Error, Result,
     setting::{Activation, Dataset, Potential},
@@ -96,20 +99,35 @@ impl Moments {
 }
 
 /// The expectation over initial neurons, piece by piece.
-pub trait Measure {
+pub trait Measure: Sync {
     /// The pieces that carry mass, ordered by sheet and knot.
     fn pieces(&self) -> &[Piece];
     /// Moments over the piece of this number, where u = λᵀF runs linearly from `u[0]` to `u[1]`.
     fn moments(&self, piece: usize, u: [f64; 2]) -> Moments;
+    /// [`Moments::first`] in double-double, with a bound on its relative error; None where the
+    /// expectation itself is not known that well.
+    fn precise_first(&self, _piece: usize, _u: [DoubleDouble; 2]) -> Option<[DoubleDouble; 2]> {
+        None
+    }
     /// φ of the problem.
     fn potential(&self) -> &Potential;
 }
 
 /// Values of the four basis functions that can be non-zero on a piece.
-pub type Functions = [f64; 4];
+pub type Functions<T = f64> = [T; 4];
 
-fn dot(a: &Functions, b: &Functions) -> f64 {
+fn dot<T: Real>(a: &Functions<T>, b: &Functions<T>) -> T {
     a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3]
+}
+
+/// One value for each piece, in parallel where there are many.
+fn for_pieces<T: Send>(count: usize, value: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
+    const CHUNK: usize = 2048;
+    if count <= CHUNK {
+        return (0..count).map(value).collect();
+    }
+    let pieces = (0..count).into_par_iter().with_min_len(CHUNK);
+    pieces.map(value).collect()
 }
 
 /// Hat functions at the data, with the outer two combined into their half sum and half difference.
@@ -133,29 +151,37 @@ impl LocalBasis {
         let (x, y) = (dataset.x().to_vec(), dataset.y().to_vec());
         let m = x.len();
         let apart = m > 1 && activation == Activation::Abs && x[m - 1] - x[0] >= spread;
-        let chord = |j: usize| (y[j + 1] - y[j]) / (x[j + 1] - x[j]);
-        let target = if m == 1 {
-            y.clone()
-        } else {
-            let (first, last) = (chord(0), chord(m - 2));
-            let outer = (y[0] + y[m - 1]) / (x[m - 1] - x[0]);
-            (0..m)
-                .map(|j| match j {
-                    0 if apart => (first + outer) / 2.0,
-                    _ if j == m - 1 && apart => (outer - last) / 2.0,
-                    0 => outer + (first - last) / 2.0,
-                    _ if j == m - 1 => (first + last) / 2.0,
-                    _ => (chord(j) - chord(j - 1)) / 2.0,
-                })
-                .collect()
-        };
-        Self {
+        let mut basis = Self {
             x,
             y,
             activation,
-            target,
+            target: Vec::new(),
             apart,
+        };
+        basis.target = basis.target_in();
+        basis
+    }
+
+    /// z in the given arithmetic.
+    fn target_in<T: Real>(&self) -> Vec<T> {
+        let (m, half, real) = (self.len(), T::from(0.5), |v: f64| T::from(v));
+        let x = |j: usize| real(self.x[j]);
+        let y = |j: usize| real(self.y[j]);
+        if m == 1 {
+            return vec![y(0)];
         }
+        let chord = |j: usize| (y(j + 1) - y(j)) / (x(j + 1) - x(j));
+        let (first, last) = (chord(0), chord(m - 2));
+        let outer = (y(0) + y(m - 1)) / (x(m - 1) - x(0));
+        (0..m)
+            .map(|j| match j {
+                0 if self.apart => (first + outer) * half,
+                _ if j == m - 1 && self.apart => (outer - last) * half,
+                0 => outer + (first - last) * half,
+                _ if j == m - 1 => (first + last) * half,
+                _ => (chord(j) - chord(j - 1)) * half,
+            })
+            .collect()
     }
 
     /// Number m of data points.
@@ -199,56 +225,52 @@ impl LocalBasis {
     /// Values at knot c of the functions of an interval: the hats at its left and right end (where
     /// these are inner points), then the half-sum and half-difference functions.
     pub fn functions(&self, interval: usize, sheet: Sheet, c: f64) -> Functions {
-        let (x, m) = (&self.x, self.len());
+        self.functions_in(interval, sheet, c)
+    }
+
+    fn functions_in<T: Real>(&self, interval: usize, sheet: Sheet, c: f64) -> Functions<T> {
+        let (m, zero, one) = (self.len(), T::from(0.0), T::from(1.0));
         if m == 1 {
-            return [0.0, 0.0, sheet.feature(x[0], c), 0.0];
+            return [zero, zero, T::from(sheet.feature(self.x[0], c)), zero];
         }
-        let span = x[m - 1] - x[0];
-        let centred = ((x[m - 1] - c) + (x[0] - c)) / span;
+        // Signed distances of c.
+        let after = |j: usize| T::from(c) - T::from(self.x[j]);
+        let before = |j: usize| T::from(self.x[j]) - T::from(c);
+        let between = |j: usize, k: usize| T::from(self.x[k]) - T::from(self.x[j]);
+        let span = between(0, m - 1);
         // The affine part ℓ(c) = Σ λ_i (x_i − c) is q_0·centred + q_{m−1}.
-        let mut hats = match interval {
-            0 => [0.0, 0.0, centred, 1.0],
-            i if i == m => [0.0, 0.0, -centred, -1.0],
-            i => {
-                let h = x[i] - x[i - 1];
-                let (l, r) = ((x[i] - c) / h, (c - x[i - 1]) / h);
-                let mut hats = [l, r, 0.0, 0.0];
-                if i == 1 {
-                    hats = [0.0, hats[1], l, l];
-                }
-                if i == m - 1 {
-                    hats = [hats[0], 0.0, hats[2] + r, hats[3] - r];
-                }
-                hats
-            }
-        };
-        if self.apart {
+        let centred = || (before(m - 1) + before(0)) / span;
+        // Hats of the points at the ends of an inner interval.
+        let hats = |i: usize| (before(i) / between(i - 1, i), after(i - 1) / between(i - 1, i));
+        let inner = interval > 0 && interval < m;
+        let (l, r) = if inner { hats(interval) } else { (zero, zero) };
+        let mut values = [
+            if inner && interval > 1 { l } else { zero },
+            if inner && interval < m - 1 { r } else { zero },
+            zero,
+            zero,
+        ];
+        let [first, last] = [
+            if interval == 1 { l } else { zero },
+            if interval == m - 1 { r } else { zero },
+        ];
+        (values[2], values[3]) = match (interval, self.apart) {
             // H_1 and H_m themselves, without a difference of large terms.
-            (hats[2], hats[3]) = match interval {
-                0 => ((x[m - 1] - c) / span, (x[0] - c) / span),
-                i if i == m => ((c - x[m - 1]) / span, (c - x[0]) / span),
-                i => (
-                    if i == 1 {
-                        (x[1] - c) / (x[1] - x[0])
-                    } else {
-                        0.0
-                    },
-                    if i == m - 1 {
-                        (c - x[m - 2]) / (x[m - 1] - x[m - 2])
-                    } else {
-                        0.0
-                    },
-                ),
-            };
-        }
-        let sign = match sheet {
-            Sheet::Both => return hats,
-            Sheet::Plus => 1.0,
-            Sheet::Minus => -1.0,
+            (0, true) => (before(m - 1) / span, before(0) / span),
+            (i, true) if i == m => (after(m - 1) / span, after(0) / span),
+            (_, true) => (first, last),
+            (0, false) => (centred(), one),
+            (i, false) if i == m => (-centred(), -one),
+            (_, false) => (first + last, first - last),
         };
-        hats[2] += sign * centred;
-        hats[3] += sign;
-        hats.map(|value| value / 2.0)
+        let sign = match sheet {
+            Sheet::Both => return values,
+            Sheet::Plus => one,
+            Sheet::Minus => -one,
+        };
+        values[2] = values[2] + sign * centred();
+        values[3] = values[3] + sign;
+        values.map(|value| value * T::from(0.5))
     }
 
     /// u = λᵀF at knot c.
@@ -579,13 +601,18 @@ impl Expansion {
             magnitude: basis.target.iter().map(|z| z.abs()).collect(),
             hessian: BorderedMatrix::zero(m),
         };
-        for (number, piece) in measure.pieces().iter().enumerate() {
+        let pieces = measure.pieces();
+        let ends = |piece: &Piece| {
+            [piece.left, piece.right].map(|c| basis.functions(piece.interval, piece.sheet, c))
+        };
+        let moments = for_pieces(pieces.len(), |number| {
+            let piece = &pieces[number];
+            let coordinates = basis.indices(piece.interval).map(|j| q[j]);
+            measure.moments(number, ends(piece).map(|f| dot(&f, &coordinates)))
+        });
+        for (piece, Moments { first, second }) in pieces.iter().zip(moments) {
             let indices = basis.indices(piece.interval);
-            let left = basis.functions(piece.interval, piece.sheet, piece.left);
-            let right = basis.functions(piece.interval, piece.sheet, piece.right);
-            let coordinates = indices.map(|j| q[j]);
-            let u = [dot(&left, &coordinates), dot(&right, &coordinates)];
-            let Moments { first, second } = measure.moments(number, u);
+            let [left, right] = ends(piece);
             for slot in 0..4 {
                 let terms = [left[slot] * first[0], right[slot] * first[1]];
                 expansion.gradient[indices[slot]] += terms[0] + terms[1];
@@ -601,6 +628,18 @@ impl Expansion {
             .zip(expansion.hessian.absolute_product(q))
         {
             *size += carried;
+        }
+        expansion
+    }
+
+    /// The same at q + `low`, with the gradient from double-double where the measure has it.
+    pub fn precisely(basis: &LocalBasis, measure: &impl Measure, q: &[f64], low: &[f64]) -> Self {
+        let mut expansion = Self::at(basis, measure, q);
+        let point: Vec<DoubleDouble> = (q.iter().zip(low))
+            .map(|(&q, &low)| DoubleDouble::from(q) + low.into())
+            .collect();
+        if let Some(gradient) = precise_gradient(basis, measure, &point) {
+            expansion.gradient = gradient;
         }
         expansion
     }
@@ -621,11 +660,39 @@ impl Expansion {
     }
 }
 
+/// E[αF] − z in coordinates, summed in double-double; None where the measure has no such moments.
+pub fn precise_gradient(
+    basis: &LocalBasis,
+    measure: &impl Measure,
+    q: &[DoubleDouble],
+) -> Option<Vec<f64>> {
+    let pieces = measure.pieces();
+    let terms = for_pieces(pieces.len(), |number| {
+        let piece = &pieces[number];
+        let coordinates = basis.indices(piece.interval).map(|j| q[j]);
+        let [left, right]: [Functions<DoubleDouble>; 2] =
+            [piece.left, piece.right].map(|c| basis.functions_in(piece.interval, piece.sheet, c));
+        let u = [dot(&left, &coordinates), dot(&right, &coordinates)];
+        let [first, second] = measure.precise_first(number, u)?;
+        Some([0, 1, 2, 3].map(|slot| left[slot] * first + right[slot] * second))
+    });
+    let mut gradient: Vec<DoubleDouble> = basis.target_in::<DoubleDouble>();
+    gradient.iter_mut().for_each(|z| *z = -*z);
+    for (piece, terms) in pieces.iter().zip(terms) {
+        for (index, term) in basis.indices(piece.interval).into_iter().zip(terms?) {
+            gradient[index] = gradient[index] + term;
+        }
+    }
+    Some(gradient.into_iter().map(DoubleDouble::high).collect())
+}
+
 /// A minimiser of the dual.
 #[derive(Debug, Clone)]
 pub struct DualSolution {
-    /// Coordinates of λ in the local basis.
+    /// Coordinates of λ in the local basis, to the nearest double.
     pub q: Vec<f64>,
+    /// What these leave; 0 where the measure has no moments in double-double.
+    pub low: Vec<f64>,
     /// Newton steps until the relative residual was first below 10⁻¹⁰ (a work counter).
     pub iterations: usize,
     /// Relative residual at q.
@@ -766,15 +833,57 @@ pub fn minimize(
         (q, here, residual) = (trial, there, next);
     }
     match iterations {
-        Some(iterations) => Ok(DualSolution {
-            q,
-            iterations,
-            relative_residual: residual,
-        }),
+        Some(iterations) => Ok(refine(basis, measure, q, here, iterations)),
         None => Err(Error::NotConverged {
             solver,
             iterations: STEPS,
             residual,
         }),
+    }
+}
+
+/// Newton steps with the gradient and the coordinates in double-double and the matrix in double,
+/// each of which gains about as many digits as a double has; none where the measure has no
+/// such gradient.
+fn refine(
+    basis: &LocalBasis,
+    measure: &impl Measure,
+    q: Vec<f64>,
+    mut here: Expansion,
+    iterations: usize,
+) -> DualSolution {
+    const CORRECTIONS: usize = 4;
+    const REACHED: f64 = 1e-26;
+    let mut point: Vec<DoubleDouble> = q.iter().map(|&q| q.into()).collect();
+    if let (Some(gradient), Some(factored)) = (
+        precise_gradient(basis, measure, &point),
+        here.hessian.factor(0.0),
+    ) {
+        here.gradient = gradient;
+        for _ in 0..CORRECTIONS {
+            let residual = here.relative_residual();
+            if residual <= REACHED {
+                break;
+            }
+            let step = factored.solve(&here.gradient);
+            let next: Vec<DoubleDouble> = (point.iter().zip(step))
+                .map(|(&q, step)| q - step.into())
+                .collect();
+            let Some(gradient) = precise_gradient(basis, measure, &next) else {
+                break;
+            };
+            let before = std::mem::replace(&mut here.gradient, gradient);
+            if !(here.relative_residual() < residual / 2.0) {
+                here.gradient = before;
+                break;
+            }
+            point = next;
+        }
+    }
+    DualSolution {
+        relative_residual: here.relative_residual(),
+        q: point.iter().map(|q| q.high()).collect(),
+        low: point.iter().map(|q| q.low()).collect(),
+        iterations,
     }
 }

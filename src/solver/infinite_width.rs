@@ -5,6 +5,8 @@
 //! neighbouring data minus ∫ G(x, c) h̄''(c) dc, so no cancellation grows with m.
 
 use super::{
+    closed_form::ClosedForm,
+    double_double::DoubleDouble,
     dual::{self, Expansion, LocalBasis, Measure, Moments, Piece, Sheet},
     interpolation,
     quadrature::{Order, Quadrature},
@@ -15,7 +17,7 @@ use crate::{
 };
 use gauss_quad::GaussLegendre;
 use ndarray::Array2;
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, sync::Arc};
 
 /// Gaussian tails end where the density leaves the range of double precision.
 const GAUSSIAN_CUT: i32 = 38;
@@ -24,8 +26,10 @@ const GAUSSIAN_CUT: i32 = 38;
 #[derive(Debug, Clone)]
 pub struct Knots {
     bias: BiasDensity,
-    pieces: Vec<Piece>,
+    pieces: Arc<Vec<Piece>>,
     quadrature: Quadrature,
+    /// None for a Gaussian density, which has no closed form and is itself known to a double only.
+    closed_form: Option<ClosedForm>,
 }
 
 impl Knots {
@@ -37,9 +41,39 @@ impl Knots {
         let polynomial = !matches!(bias, BiasDensity::Gaussian { .. });
         Self {
             bias,
-            pieces,
-            quadrature: Quadrature::new(potential, polynomial, order),
+            pieces: Arc::new(pieces),
+            quadrature: Quadrature::new(potential, bias, order),
+            closed_form: polynomial.then(|| ClosedForm::new(potential)),
         }
+    }
+
+    /// Density of the knots at both ends of a piece, from within; None where it is not linear between.
+    fn precise_density(&self, piece: &Piece) -> Option<[DoubleDouble; 2]> {
+        let real = |v: f64| DoubleDouble::from(v);
+        let middle = piece.left + (piece.right - piece.left) / 2.0;
+        let at = |b: f64, inside: f64| match self.bias {
+            BiasDensity::Uniform { half_width } => Some(real(0.5) / real(half_width)),
+            BiasDensity::Triangular { half_width, mode } => {
+                let (c, b, mode) = (real(half_width), real(b), real(mode));
+                let share = if inside < mode.high() {
+                    (b + c) / (c + mode)
+                } else {
+                    (c - b) / (c - mode)
+                };
+                Some(share / c)
+            }
+            BiasDensity::Gaussian { .. } => None,
+        };
+        let half = real(0.5);
+        let density = |c: f64| {
+            let [plus, minus] = [at(c, middle)?, at(-c, -middle)?];
+            Some(match piece.sheet {
+                Sheet::Plus => plus * half,
+                Sheet::Minus => minus * half,
+                Sheet::Both => (plus + minus) * half,
+            })
+        };
+        Some([density(piece.left)?, density(piece.right)?])
     }
 
     /// Density of the knots of a sheet, with the sheet's share: p_B(w c)/2, or their sum.
@@ -108,6 +142,13 @@ impl Measure for Knots {
     fn moments(&self, piece: usize, u: [f64; 2]) -> Moments {
         self.moments_over(&self.pieces[piece], u)
     }
+
+    fn precise_first(&self, piece: usize, u: [DoubleDouble; 2]) -> Option<[DoubleDouble; 2]> {
+        let (piece, form) = (&self.pieces[piece], self.closed_form.as_ref()?);
+        let length = DoubleDouble::from(piece.right) - DoubleDouble::from(piece.left);
+        let mass = self.precise_density(piece)?.map(|p| p * length);
+        Some(form.first_moments(u, mass))
+    }
 }
 
 impl Knots {
@@ -153,6 +194,7 @@ pub struct Terms {
 pub struct Solution {
     setting: Setting,
     basis: LocalBasis,
+    least: Knots,
     knots: Knots,
     fine: Knots,
     dual: dual::DualSolution,
@@ -174,12 +216,14 @@ pub fn minimize(setting: &Setting) -> Result<Solution> {
         spread,
     );
     let potential = setting.limit_potential();
-    let knots = Knots::new(&basis, setting.bias, potential, Order::Base);
-    let fine = Knots::new(&basis, setting.bias, potential, Order::Fine);
-    let dual = dual::minimize("the infinite-width dual", &basis, &knots)?;
+    let least = Knots::new(&basis, setting.bias, potential, Order::Least);
+    let with = |order| least.with_quadrature(Quadrature::new(potential, setting.bias, order));
+    let (knots, fine) = (with(Order::Base), with(Order::Fine));
+    let dual = dual::minimize("the infinite-width dual", &basis, &least)?;
     Ok(Solution {
         setting: setting.clone(),
         basis,
+        least,
         knots,
         fine,
         dual,
@@ -206,6 +250,7 @@ impl Solution {
     /// The law of the knots, with the quadrature of the given order.
     pub fn knots(&self, order: Order) -> &Knots {
         match order {
+            Order::Least => &self.least,
             Order::Base => &self.knots,
             Order::Fine => &self.fine,
         }
@@ -220,10 +265,20 @@ impl Solution {
     /// like one. Expects m of them.
     pub fn with_coordinates(&self, q: Vec<f64>) -> Self {
         let mut other = self.clone();
-        other.dual.relative_residual =
-            Expansion::at(&self.basis, &self.knots, &q).relative_residual();
+        other.dual.low = vec![0.0; q.len()];
         other.dual.q = q;
+        other.dual.relative_residual = other.expansion().relative_residual();
         other
+    }
+
+    /// The dual at λ to all its digits.
+    pub fn expansion(&self) -> Expansion {
+        Expansion::precisely(&self.basis, &self.least, &self.dual.q, &self.dual.low)
+    }
+
+    /// Whether [`Self::expansion`] has its gradient from double-double arithmetic.
+    pub fn is_precise(&self) -> bool {
+        self.least.closed_form.is_some()
     }
 
     /// Newton steps to a relative residual of 10⁻¹⁰.
