@@ -67,7 +67,8 @@ impl ClosedForm {
                 for k in 0..=level {
                     let before = coefficients[level - 1];
                     let steep = if k > 0 { before[k - 1] } else { exact(0.0) };
-                    let power = exact(level as f64 + 1.0) + exact(k as f64) * (exact(p) - exact(2.0));
+                    let power =
+                        exact(level as f64 + 1.0) + exact(k as f64) * (exact(p) - exact(2.0));
                     coefficients[level][k] = (before[k] * hessian[1] + steep * hessian[0]) / power;
                 }
             }
@@ -136,8 +137,7 @@ impl ClosedForm {
             let term = |point: &Point, level: usize| {
                 point.ratios[level] * (point.u / change).powi(level as u32)
             };
-            let [one, two, three] =
-                [1, 2, 3].map(|level| [term(&from, level), term(&to, level)]);
+            let [one, two, three] = [1, 2, 3].map(|level| [term(&from, level), term(&to, level)]);
             let twice = exact(2.0);
             [
                 one[1] - one[0],
@@ -186,7 +186,8 @@ impl ClosedForm {
                 let steepness = steepness(exact(guess).abs(), exponent - 2.0);
                 // One Newton step; T follows to first order, which leaves a square of 10⁻¹⁵.
                 let excess = exact(guess) * (slope[0] * steepness + slope[1]) - u;
-                let hessian = slope[0].high() * (exponent - 1.0) * steepness.high() + slope[1].high();
+                let hessian =
+                    slope[0].high() * (exponent - 1.0) * steepness.high() + slope[1].high();
                 let step = excess.high() / hessian;
                 let alpha = exact(guess) - exact(step);
                 let power = steepness * (exact(1.0) - exact((exponent - 2.0) * step / guess));

@@ -1,8 +1,9 @@
 //! Double-double numbers: unevaluated sums hi + lo with |lo| ≤ ulp(hi)/2, 106 bits.
 //!
 //! Two error-free transformations carry them, Knuth's sum and the product by a fused
-//! multiply-add. The algorithms are those of Joldes, Muller and Popescu (ACM TOMS 44, 2017) with their bounds: 3 u² for
-//! sums, 5 u² for products, 10 u² for quotients, u = 2⁻⁵³.
+//! multiply-add. The algorithms are those of Joldes, Muller and Popescu (ACM TOMS 44, 2017) with their bounds: 3u² for
+//! sums, 5u² for products, 15u² for quotients, u = 2⁻⁵³. Roots err by 20u²; exponentials by 8192u², for each of eight
+//! squarings doubles the error of the series; logarithms by as much, absolute.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -55,6 +56,12 @@ fn two_product(a: f64, b: f64) -> DoubleDouble {
 }
 
 impl DoubleDouble {
+    /// The sums of two lists.
+    pub fn join(high: &[f64], low: &[f64]) -> Vec<Self> {
+        let pairs = high.iter().zip(low);
+        pairs.map(|(&high, &low)| two_sum(high, low)).collect()
+    }
+
     /// The nearest double.
     pub fn high(self) -> f64 {
         self.hi
@@ -98,7 +105,9 @@ impl DoubleDouble {
         let halvings = (self.hi / LN_2.hi).round();
         let r = (self - LN_2 * halvings.into()) * (1.0 / 256.0).into();
         let one = Self::from(1.0);
-        let series = (2..=11).rev().fold(one, |s, k| one + r * s / f64::from(k).into());
+        let series = (2..=11)
+            .rev()
+            .fold(one, |s, k| one + r * s / f64::from(k).into());
         let mut growth = r * series;
         for _ in 0..8 {
             growth = growth * (growth + 2.0.into());
@@ -152,7 +161,9 @@ impl Mul for DoubleDouble {
     type Output = Self;
     fn mul(self, other: Self) -> Self {
         let product = two_product(self.hi, other.hi);
-        let cross = self.lo.mul_add(other.hi, self.hi.mul_add(other.lo, self.lo * other.lo));
+        let cross = self
+            .lo
+            .mul_add(other.hi, self.hi.mul_add(other.lo, self.lo * other.lo));
         fast_two_sum(product.hi, product.lo + cross)
     }
 }

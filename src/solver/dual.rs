@@ -104,8 +104,7 @@ pub trait Measure: Sync {
     fn pieces(&self) -> &[Piece];
     /// Moments over the piece of this number, where u = λᵀF runs linearly from `u[0]` to `u[1]`.
     fn moments(&self, piece: usize, u: [f64; 2]) -> Moments;
-    /// [`Moments::first`] in double-double, with a bound on its relative error; None where the
-    /// expectation itself is not known that well.
+    /// [`Moments::first`] in double-double; None where the expectation itself is not known that well.
     fn precise_first(&self, _piece: usize, _u: [DoubleDouble; 2]) -> Option<[DoubleDouble; 2]> {
         None
     }
@@ -241,7 +240,12 @@ impl LocalBasis {
         // The affine part ℓ(c) = Σ λ_i (x_i − c) is q_0·centred + q_{m−1}.
         let centred = || (before(m - 1) + before(0)) / span;
         // Hats of the points at the ends of an inner interval.
-        let hats = |i: usize| (before(i) / between(i - 1, i), after(i - 1) / between(i - 1, i));
+        let hats = |i: usize| {
+            (
+                before(i) / between(i - 1, i),
+                after(i - 1) / between(i - 1, i),
+            )
+        };
         let inner = interval > 0 && interval < m;
         let (l, r) = if inner { hats(interval) } else { (zero, zero) };
         let mut values = [
@@ -280,25 +284,25 @@ impl LocalBasis {
     }
 
     /// λ from its coordinates, in the order of [`Self::x`].
-    pub fn multipliers(&self, q: &[f64]) -> Vec<f64> {
+    pub fn multipliers<T: Real>(&self, q: &[T]) -> Vec<T> {
         let m = self.len();
         if m == 1 {
-            return vec![q[0]];
+            return q.to_vec();
         }
-        let (x, v) = (&self.x, self.nodal(q));
-        let total = (v[0] + v[m - 1]) / (x[m - 1] - x[0]);
-        let slope = |j: usize| (v[j + 1] - v[j]) / (x[j + 1] - x[j]);
+        let (x, v) = (|j: usize| T::from(self.x[j]), self.nodal(q));
+        let total = (v[0] + v[m - 1]) / (x(m - 1) - x(0));
+        let slope = |j: usize| (v[j + 1] - v[j]) / (x(j + 1) - x(j));
         (0..m)
             .map(|j| {
                 let left = if j == 0 { -total } else { slope(j - 1) };
                 let right = if j == m - 1 { total } else { slope(j) };
-                (right - left) / 2.0
+                (right - left) * T::from(0.5)
             })
             .collect()
     }
 
     /// U(x_j) from coordinates (for m = 1: λ).
-    pub fn nodal(&self, q: &[f64]) -> Vec<f64> {
+    pub fn nodal<T: Real>(&self, q: &[T]) -> Vec<T> {
         let m = self.len();
         let mut v = q.to_vec();
         if m > 1 && !self.apart {
@@ -635,10 +639,7 @@ impl Expansion {
     /// The same at q + `low`, with the gradient from double-double where the measure has it.
     pub fn precisely(basis: &LocalBasis, measure: &impl Measure, q: &[f64], low: &[f64]) -> Self {
         let mut expansion = Self::at(basis, measure, q);
-        let point: Vec<DoubleDouble> = (q.iter().zip(low))
-            .map(|(&q, &low)| DoubleDouble::from(q) + low.into())
-            .collect();
-        if let Some(gradient) = precise_gradient(basis, measure, &point) {
+        if let Some(gradient) = precise_gradient(basis, measure, &DoubleDouble::join(q, low)) {
             expansion.gradient = gradient;
         }
         expansion
@@ -697,6 +698,8 @@ pub struct DualSolution {
     pub iterations: usize,
     /// Relative residual at q.
     pub relative_residual: f64,
+    /// E[αF] − z in coordinates, there.
+    pub gradient: Vec<f64>,
 }
 
 /// A Newton step shortened where it is longer than the same step taken in α: at each end of each
@@ -744,8 +747,11 @@ fn limit(basis: &LocalBasis, measure: &impl Measure, q: &[f64], step: &[f64]) ->
 
 /// Minimises the dual by Newton's method from λ = 0.
 ///
-/// A step overshoots where r(q + δ)·δ > ½|r(q)·δ|; it is then limited where φ' bends (`limit` in
-/// the source) and halved until it does not. Stops two steps after the residual no longer falls.
+/// Each step is limited where φ' bends (`limit` in the source), node by node, since the sums that could judge
+/// it as a whole are those of the closest pair of data. At finite width, where (φ*)'' is not smoothed by an integral
+/// (and should 50 steps not have been enough), it is also halved while it overshoots, r(q + δ)·δ > ½|r(q)·δ|.
+/// From a relative residual of 10⁻¹⁰ double-double takes over where the measure has it; else
+/// the iteration stops two steps after the residual no longer falls.
 ///
 /// # Errors
 /// [`Error::NotInterpolable`] where the features are linearly dependent at the data, found before
@@ -759,6 +765,7 @@ pub fn minimize(
     const SHORTEST: f64 = 1e-9;
     const CONVERGED: f64 = 1e-10;
     const POLISH: usize = 2;
+    const UNWATCHED: usize = 50;
     // A pivot this small: features linearly dependent to a relative 3·10⁻⁷ ("Interpolants").
     const RANK_TOLERANCE: f64 = 1e-13;
     let along = |r: &[f64], d: &[f64]| r.iter().zip(d).map(|(r, d)| r * d).sum::<f64>();
@@ -768,6 +775,7 @@ pub fn minimize(
             .map(|(q, d)| q + length * d)
             .collect()
     };
+    let precise = measure.precise_first(0, [0.0.into(); 2]).is_some();
     let mut q = vec![0.0; basis.len()];
     let mut here = Expansion::at(basis, measure, &q);
     let mut residual = here.relative_residual();
@@ -776,7 +784,8 @@ pub fn minimize(
         if residual <= CONVERGED {
             iterations.get_or_insert(step);
         }
-        if residual == 0.0 {
+        // Double-double takes it from here.
+        if residual == 0.0 || (precise && iterations.is_some()) {
             break;
         }
         let tolerance = if step == 0 { RANK_TOLERANCE } else { 0.0 };
@@ -802,26 +811,23 @@ pub fn minimize(
         let downhill: Vec<f64> = here.gradient.iter().map(|r| -r).collect();
         let direction = factored.solve(&downhill);
         // A NaN beyond the range of double precision overshoots as well.
+        let watched = !precise || step >= UNWATCHED;
         let overshoots = |there: &Expansion, direction: &[f64]| {
             let slope = along(&there.gradient, direction);
-            slope.is_nan() || slope > 0.5 * along(&here.gradient, direction).abs()
+            slope.is_nan() || watched && slope > 0.5 * along(&here.gradient, direction).abs()
         };
-        let mut trial = advance(&q, &direction, 1.0);
-        let mut there = Expansion::at(basis, measure, &trial);
-        if overshoots(&there, &direction) {
-            let limited = limit(basis, measure, &q, &direction);
-            let descends = along(&here.gradient, &limited) < 0.0;
-            let direction = if descends { limited } else { direction };
-            let mut length = 1.0;
-            loop {
-                trial = advance(&q, &direction, length);
-                there = Expansion::at(basis, measure, &trial);
-                if length < SHORTEST || !overshoots(&there, &direction) {
-                    break;
-                }
-                length /= 2.0;
+        let limited = limit(basis, measure, &q, &direction);
+        let descends = along(&here.gradient, &limited) < 0.0;
+        let direction = if descends { limited } else { direction };
+        let mut length = 1.0;
+        let (trial, there) = loop {
+            let trial = advance(&q, &direction, length);
+            let there = Expansion::at(basis, measure, &trial);
+            if length < SHORTEST || !overshoots(&there, &direction) {
+                break (trial, there);
             }
-        }
+            length /= 2.0;
+        };
         let next = there.relative_residual();
         if residual <= CONVERGED && next >= residual / 2.0 {
             // Rounding of the largest terms hides what the others still gain.
@@ -852,7 +858,7 @@ fn refine(
     mut here: Expansion,
     iterations: usize,
 ) -> DualSolution {
-    const CORRECTIONS: usize = 4;
+    const CORRECTIONS: usize = 8;
     const REACHED: f64 = 1e-26;
     let mut point: Vec<DoubleDouble> = q.iter().map(|&q| q.into()).collect();
     if let (Some(gradient), Some(factored)) = (
@@ -884,6 +890,7 @@ fn refine(
         relative_residual: here.relative_residual(),
         q: point.iter().map(|q| q.high()).collect(),
         low: point.iter().map(|q| q.low()).collect(),
+        gradient: here.gradient,
         iterations,
     }
 }

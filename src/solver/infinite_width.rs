@@ -89,9 +89,15 @@ impl Knots {
     /// Visits nodes of a piece on which u runs over `u` with t, weight (probability), α, (φ*)''.
     pub fn for_each(&self, piece: &Piece, u: [f64; 2], mut visit: impl FnMut(f64, f64, f64, f64)) {
         let length = piece.right - piece.left;
+        let at = |t: f64| self.density(piece.sheet, piece.left + t * length) * length;
+        if let BiasDensity::Uniform { .. } = self.bias {
+            let mass = at(0.5);
+            return self.quadrature.for_each(u, |node| {
+                visit(node.t, mass * node.weight, node.alpha, node.hessian);
+            });
+        }
         self.quadrature.for_each(u, |node| {
-            let mass = self.density(piece.sheet, piece.left + node.t * length) * length;
-            visit(node.t, mass * node.weight, node.alpha, node.hessian);
+            visit(node.t, at(node.t) * node.weight, node.alpha, node.hessian);
         });
     }
 }
@@ -158,6 +164,11 @@ impl Knots {
             quadrature,
             ..self.clone()
         }
+    }
+
+    /// Whether moments are integrated exactly.
+    pub fn is_exact(&self) -> bool {
+        self.quadrature.is_exact()
     }
 
     fn moments_over(&self, piece: &Piece, u: [f64; 2]) -> Moments {
@@ -267,7 +278,9 @@ impl Solution {
         let mut other = self.clone();
         other.dual.low = vec![0.0; q.len()];
         other.dual.q = q;
-        other.dual.relative_residual = other.expansion().relative_residual();
+        let expansion = other.expansion();
+        other.dual.relative_residual = expansion.relative_residual();
+        other.dual.gradient = expansion.gradient;
         other
     }
 
@@ -294,8 +307,9 @@ impl Solution {
     /// λ, in the order of the data file; 0 for points that follow from the others.
     pub fn multipliers(&self) -> Vec<f64> {
         let mut sorted = vec![0.0; self.setting.dataset.len()];
-        for (&place, value) in self.kept.iter().zip(self.basis.multipliers(&self.dual.q)) {
-            sorted[place] = value;
+        let q = DoubleDouble::join(&self.dual.q, &self.dual.low);
+        for (&place, value) in self.kept.iter().zip(self.basis.multipliers(&q)) {
+            sorted[place] = value.high();
         }
         self.setting.dataset.in_file_order(&sorted)
     }
@@ -317,9 +331,14 @@ impl Solution {
             .inverse_mirror_map(self.dual_function(sheet, c))
     }
 
-    /// Moments of α and (φ*)'' over a piece, with the fine quadrature.
+    /// Moments of α and (φ*)'' over a piece: exact, or with the fine quadrature.
     pub fn moments(&self, piece: &Piece) -> Moments {
-        self.fine.moments_over(piece, self.dual_at_ends(piece))
+        let knots = if self.least.is_exact() {
+            &self.least
+        } else {
+            &self.fine
+        };
+        knots.moments_over(piece, self.dual_at_ends(piece))
     }
 
     /// Values of u at both ends of a piece.
@@ -503,39 +522,54 @@ impl Solution {
         if setting.activation != Activation::Relu || !quadratic {
             return None;
         }
-        let rule = GaussLegendre::new(NonZeroUsize::new(24)?);
-        let pieces: Vec<Piece> = pieces(self.basis.x(), setting.bias, Sheet::Both)
+        // Integrands are polynomials of degree 2 under a uniform density, on halves of the pieces at 0.
+        let nodes = match setting.bias {
+            BiasDensity::Uniform { .. } => 2,
+            _ => 24,
+        };
+        let rule = GaussLegendre::new(NonZeroUsize::new(nodes)?);
+        let pieces = pieces(self.basis.x(), setting.bias, Sheet::Both);
+        let mut sums = [0.0; 5];
+        for piece in pieces
             .iter()
             .flat_map(|piece| piece.split(&[0.0]).collect::<Vec<_>>())
-            .collect();
-        let integral = |f: &dyn Fn(f64, f64, f64) -> f64| -> f64 {
-            pieces
-                .iter()
-                .map(|piece| {
-                    rule.integrate(piece.left, piece.right, |c| {
-                        let [plus, minus] = [setting.bias.density(c), setting.bias.density(-c)];
-                        f(c, plus, minus)
-                    })
-                })
-                .sum()
-        };
-        let alpha = |sheet, c| self.alpha(sheet, c);
-        let [plus, minus] = [Sheet::Plus, Sheet::Minus];
-        let curvature = |c: f64, p: f64, r: f64| (p * alpha(plus, c) + r * alpha(minus, c)) / 2.0;
-        let even = |p: f64, r: f64| (p + r) / 2.0;
-        let tilt = |p: f64, r: f64| (p - r) / (p + r);
-        let common = |p: f64, r: f64| 2.0 * p * r / (p + r);
-        let slopes = integral(&|c, p, r| {
-            (p * alpha(plus, c) - r * alpha(minus, c)) / 2.0 - tilt(p, r) * curvature(c, p, r)
-        });
-        let offset = integral(&|c, p, r| curvature(c, p, r) * (c.abs() - c * tilt(p, r)))
-            - 2.0 * self.value(0.0);
+        {
+            let potential = setting.limit_potential();
+            let [plus, minus] = [Sheet::Plus, Sheet::Minus]
+                .map(|sheet| self.dual_at_ends(&Piece { sheet, ..piece }));
+            let half = 0.5 * (piece.right - piece.left);
+            for &(node, weight) in rule.as_node_weight_pairs() {
+                let t = 0.5 + 0.5 * node;
+                let c = piece.left + 2.0 * half * t;
+                let alpha = |[l, r]: [f64; 2]| potential.inverse_mirror_map(l * (1.0 - t) + r * t);
+                let [p, r] = [setting.bias.density(c), setting.bias.density(-c)];
+                if p + r == 0.0 {
+                    continue;
+                }
+                let [right, left] = [p * alpha(plus) / 2.0, r * alpha(minus) / 2.0];
+                let (even, tilt, common) =
+                    ((p + r) / 2.0, (p - r) / (p + r), 2.0 * p * r / (p + r));
+                let curvature = right + left;
+                let terms = [
+                    curvature * curvature / even,
+                    right - left - tilt * curvature,
+                    curvature * (c.abs() - c * tilt),
+                    common,
+                    c * c * common,
+                ];
+                for (sum, term) in sums.iter_mut().zip(terms) {
+                    *sum += weight * half * term;
+                }
+            }
+        }
+        let [curvature, slopes, moment, mass, second_moment] = sums;
+        let offset = moment - 2.0 * self.value(0.0);
         // Where q ≡ 0 the functional's last two terms are constraints, which h̄ meets.
         let over = |square: f64, weight: f64| if weight > 0.0 { square / weight } else { 0.0 };
         Some(Terms {
-            curvature: integral(&|c, p, r| curvature(c, p, r).powi(2) / even(p, r)),
-            slopes: over(slopes.powi(2), integral(&|_, p, r| common(p, r))),
-            offset: over(offset.powi(2), integral(&|c, p, r| c * c * common(p, r))),
+            curvature,
+            slopes: over(slopes.powi(2), mass),
+            offset: over(offset.powi(2), second_moment),
         })
     }
 }

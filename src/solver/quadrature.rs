@@ -44,6 +44,8 @@ pub struct Quadrature {
     /// lengths away.
     smooth: Vec<(f64, f64)>,
     far: f64,
+    /// Whether moments are integrated exactly.
+    exact: bool,
     /// Whether integrands are singular at α = 0, so that pieces are split there.
     split: bool,
     /// α = α₁ s^k makes them smooth on either side.
@@ -91,9 +93,14 @@ impl Quadrature {
                     rule: rule((degree / 2.0) as usize + 1),
                     smooth: rule(6),
                     far: 8.0,
+                    exact: true,
                     ..base
                 }
             }
+            (_, Family::Quadratic { .. }) => Self {
+                exact: !gaussian,
+                ..base
+            },
             _ => base,
         }
     }
@@ -119,6 +126,7 @@ impl Quadrature {
             rule: rule(nodes),
             smooth: rule(nodes),
             far: 1.0,
+            exact: false,
             split,
             substitution,
         }
@@ -127,6 +135,11 @@ impl Quadrature {
     /// φ.
     pub fn potential(&self) -> &Potential {
         &self.potential
+    }
+
+    /// Whether first and second moments of α and (φ*)'' are exact, not only close.
+    pub fn is_exact(&self) -> bool {
+        self.exact
     }
 
     /// Visits the nodes of a piece on which u runs from `u[0]` to `u[1]`.
@@ -186,7 +199,7 @@ impl Quadrature {
             let hessian = self.potential.hessian(alpha);
             Node {
                 t: ((self.potential.mirror_map(alpha) - u[0]) / change).clamp(0.0, 1.0),
-                weight: weight * hessian * dalpha / change,
+                weight: weight * hessian * (dalpha / change),
                 alpha,
                 hessian: 1.0 / hessian,
             }
