@@ -134,7 +134,7 @@ fn multipliers_of_exact_minimizers() {
             );
         }
         // φ = z²: h'' = 2p_B α for |·| and α = λᵀF/2; the spline's multipliers are in units of their own.
-        let sorted = data.in_file_order(&h.multipliers());
+        let sorted = h.multipliers();
         let scale = exact(sorted[0]) / &minimizer.multipliers[0];
         let scale = scale.to_f64().unwrap();
         let deviation = |values: &[f64]| {

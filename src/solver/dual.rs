@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use super::double_double::{DoubleDouble, Real};
 use crate::{
     Error, Result,
-    setting::{Activation, Dataset, Potential},
+    setting::{Activation, Dataset, Family, Potential},
 };
 
 /// Sign w of a neuron's inner weight; for |·| both signs are one sheet.
@@ -281,6 +281,19 @@ impl LocalBasis {
     pub fn dual_function(&self, q: &[f64], interval: usize, sheet: Sheet, c: f64) -> f64 {
         let coordinates = self.indices(interval).map(|j| q[j]);
         dot(&self.functions(interval, sheet, c), &coordinates)
+    }
+
+    /// The same from coordinates q + `low`: right to the last digits where the terms of a sheet cancel.
+    pub fn precise_dual_function(
+        &self,
+        [q, low]: [&[f64]; 2],
+        interval: usize,
+        sheet: Sheet,
+        c: f64,
+    ) -> f64 {
+        let coordinates =
+            (self.indices(interval)).map(|j| DoubleDouble::from(q[j]) + DoubleDouble::from(low[j]));
+        dot(&self.functions_in(interval, sheet, c), &coordinates).high()
     }
 
     /// λ from its coordinates, in the order of [`Self::x`].
@@ -747,11 +760,11 @@ fn limit(basis: &LocalBasis, measure: &impl Measure, q: &[f64], step: &[f64]) ->
 
 /// Minimises the dual by Newton's method from λ = 0.
 ///
-/// Each step is limited where φ' bends (`limit` in the source), node by node, since the sums that could judge
-/// it as a whole are those of the closest pair of data. At finite width, where (φ*)'' is not smoothed by an integral
-/// (and should 50 steps not have been enough), it is also halved while it overshoots, r(q + δ)·δ > ½|r(q)·δ|.
-/// From a relative residual of 10⁻¹⁰ double-double takes over where the measure has it; else
-/// the iteration stops two steps after the residual no longer falls.
+/// For powers at infinite width each step is limited where φ' bends (`limit` in the source), node by node, since the
+/// sums that could judge it as a whole are those of the closest pair of data. Else, and should 50 such steps not have
+/// been enough, a step that overshoots, r(q + δ)·δ > ½|r(q)·δ|, is limited and then halved until it does not.
+/// From a relative residual of 10⁻¹⁰ (|·|), or two steps after it no longer falls, double-double takes over where
+/// the measure has it.
 ///
 /// # Errors
 /// [`Error::NotInterpolable`] where the features are linearly dependent at the data, found before
@@ -776,6 +789,9 @@ pub fn minimize(
             .collect()
     };
     let precise = measure.precise_first(0, [0.0.into(); 2]).is_some();
+    let one_sheet = basis.activation == Activation::Abs;
+    let power = !matches!(measure.potential().family(), Family::Hypentropy { .. });
+    let eager = precise && power;
     let mut q = vec![0.0; basis.len()];
     let mut here = Expansion::at(basis, measure, &q);
     let mut residual = here.relative_residual();
@@ -784,8 +800,9 @@ pub fn minimize(
         if residual <= CONVERGED {
             iterations.get_or_insert(step);
         }
-        // Double-double takes it from here.
-        if residual == 0.0 || (precise && iterations.is_some()) {
+        // Double-double takes it from here; but one sheet may hide behind the rounding of another, and
+        // wants its matrix right.
+        if residual == 0.0 || (precise && one_sheet && iterations.is_some()) {
             break;
         }
         let tolerance = if step == 0 { RANK_TOLERANCE } else { 0.0 };
@@ -811,23 +828,31 @@ pub fn minimize(
         let downhill: Vec<f64> = here.gradient.iter().map(|r| -r).collect();
         let direction = factored.solve(&downhill);
         // A NaN beyond the range of double precision overshoots as well.
-        let watched = !precise || step >= UNWATCHED;
         let overshoots = |there: &Expansion, direction: &[f64]| {
             let slope = along(&there.gradient, direction);
+            let watched = !eager || step >= UNWATCHED;
             slope.is_nan() || watched && slope > 0.5 * along(&here.gradient, direction).abs()
         };
-        let limited = limit(basis, measure, &q, &direction);
-        let descends = along(&here.gradient, &limited) < 0.0;
-        let direction = if descends { limited } else { direction };
-        let mut length = 1.0;
-        let (trial, there) = loop {
-            let trial = advance(&q, &direction, length);
-            let there = Expansion::at(basis, measure, &trial);
-            if length < SHORTEST || !overshoots(&there, &direction) {
-                break (trial, there);
-            }
-            length /= 2.0;
+        let limited = || {
+            let limited = limit(basis, measure, &q, &direction);
+            let descends = along(&here.gradient, &limited) < 0.0;
+            if descends { limited } else { direction.clone() }
         };
+        let first = if eager { limited() } else { direction.clone() };
+        let mut trial = advance(&q, &first, 1.0);
+        let mut there = Expansion::at(basis, measure, &trial);
+        if overshoots(&there, &first) {
+            let direction = limited();
+            let mut length = 1.0;
+            loop {
+                trial = advance(&q, &direction, length);
+                there = Expansion::at(basis, measure, &trial);
+                if length < SHORTEST || !overshoots(&there, &direction) {
+                    break;
+                }
+                length /= 2.0;
+            }
+        }
         let next = there.relative_residual();
         if residual <= CONVERGED && next >= residual / 2.0 {
             // Rounding of the largest terms hides what the others still gain.

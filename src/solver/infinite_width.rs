@@ -320,8 +320,9 @@ impl Solution {
 
     /// u = λᵀF of a neuron with knot c.
     pub fn dual_function(&self, sheet: Sheet, c: f64) -> f64 {
+        let point = [&self.dual.q[..], &self.dual.low];
         self.basis
-            .dual_function(&self.dual.q, self.interval(c), sheet, c)
+            .precise_dual_function(point, self.interval(c), sheet, c)
     }
 
     /// α = (φ*)'(λᵀF) of a neuron with knot c: the limit of n(a_k − â_k).
@@ -343,9 +344,10 @@ impl Solution {
 
     /// Values of u at both ends of a piece.
     pub fn dual_at_ends(&self, piece: &Piece) -> [f64; 2] {
+        let point = [&self.dual.q[..], &self.dual.low];
         [piece.left, piece.right].map(|c| {
             self.basis
-                .dual_function(&self.dual.q, piece.interval, piece.sheet, c)
+                .precise_dual_function(point, piece.interval, piece.sheet, c)
         })
     }
 
