@@ -36,7 +36,7 @@ enum Law {
         /// pa and 2b.
         slope: [DoubleDouble; 2],
         /// A_ℓ = α^(ℓ+1) Σ_k c_ℓk T^k, k = 0 … ℓ.
-        coefficients: [[DoubleDouble; 4]; 4],
+        coefficients: Box<[[DoubleDouble; 4]; 4]>,
     },
     Hypentropy {
         beta: DoubleDouble,
@@ -75,7 +75,7 @@ impl ClosedForm {
             Law::Power {
                 exponent: p,
                 slope,
-                coefficients,
+                coefficients: Box::new(coefficients),
             }
         };
         let law = match potential.family() {

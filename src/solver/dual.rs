@@ -760,7 +760,7 @@ fn limit(basis: &LocalBasis, measure: &impl Measure, q: &[f64], step: &[f64]) ->
 
 /// Minimises the dual by Newton's method from λ = 0.
 ///
-/// For powers at infinite width each step is limited where φ' bends (`limit` in the source), node by node, since the
+/// For powers p ≤ 4 at infinite width each step is limited where φ' bends (`limit` in the source), node by node, since the
 /// sums that could judge it as a whole are those of the closest pair of data. Else, and should 50 such steps not have
 /// been enough, a step that overshoots, r(q + δ)·δ > ½|r(q)·δ|, is limited and then halved until it does not.
 /// From a relative residual of 10⁻¹⁰ (|·|), or two steps after it no longer falls, double-double takes over where
@@ -790,8 +790,12 @@ pub fn minimize(
     };
     let precise = measure.precise_first(0, [0.0.into(); 2]).is_some();
     let one_sheet = basis.activation == Activation::Abs;
-    let power = !matches!(measure.potential().family(), Family::Hypentropy { .. });
-    let eager = precise && power;
+    let gentle = match measure.potential().family() {
+        Family::Quadratic { .. } => true,
+        Family::Power { exponent, .. } => exponent <= 4.0,
+        Family::Hypentropy { .. } => false,
+    };
+    let eager = precise && gentle;
     let mut q = vec![0.0; basis.len()];
     let mut here = Expansion::at(basis, measure, &q);
     let mut residual = here.relative_residual();
@@ -904,7 +908,8 @@ fn refine(
                 break;
             };
             let before = std::mem::replace(&mut here.gradient, gradient);
-            if !(here.relative_residual() < residual / 2.0) {
+            let gained = here.relative_residual() < residual / 2.0;
+            if !gained {
                 here.gradient = before;
                 break;
             }
