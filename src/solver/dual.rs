@@ -674,7 +674,7 @@ impl Expansion {
     }
 }
 
-/// E[αF] − z in coordinates, summed in double-double; None where the measure has no such moments.
+/// E\[αF\] − z in coordinates, summed in double-double; None where the measure has no such moments.
 pub fn precise_gradient(
     basis: &LocalBasis,
     measure: &impl Measure,
@@ -711,7 +711,7 @@ pub struct DualSolution {
     pub iterations: usize,
     /// Relative residual at q.
     pub relative_residual: f64,
-    /// E[αF] − z in coordinates, there.
+    /// E\[αF\] − z in coordinates, there.
     pub gradient: Vec<f64>,
 }
 
