@@ -1,31 +1,111 @@
-//! Timings of the solvers; advisory.
+//! Timings of the solvers and how they grow with m and n; advisory.
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use mirrorflow::{
+    evidence::certificate,
     setting::{Activation, BiasDensity, Dataset, Network, OutputInit, Potential, Scaling, Setting},
     solver::{bregman_projection, infinite_width},
 };
+use std::time::{Duration, Instant};
 
-fn setting() -> Setting {
+fn setting(dataset: Dataset, activation: Activation, exponent: f64) -> Setting {
     Setting {
-        dataset: Dataset::figure1(),
-        activation: Activation::Relu,
+        dataset,
+        activation,
         bias: BiasDensity::Uniform { half_width: 1.0 },
-        potential: Potential::quadratic(),
-        scaling: Scaling::Unscaled,
+        potential: Potential::power(exponent, 1.0).unwrap_or(Potential::quadratic()),
+        scaling: Scaling::Scaled,
     }
 }
 
-fn solvers(criterion: &mut Criterion) {
-    let setting = setting();
-    criterion.bench_function("infinite width, figure 1", |bencher| {
-        bencher.iter(|| infinite_width::minimize(&setting));
-    });
-    let network = Network::sample(&setting.bias, OutputInit::Zero, 48_600, 0);
-    criterion.bench_function("projection, figure 1, n = 48600", |bencher| {
-        bencher.iter(|| bregman_projection::project(&setting, &network));
-    });
+fn network(width: usize, seed: u64) -> Network {
+    let bias = BiasDensity::Uniform { half_width: 1.0 };
+    Network::sample(&bias, OutputInit::Zero, width, seed)
 }
 
-criterion_group!(benches, solvers);
+/// m points with x and y uniform on [-1, 1], spread evenly enough over the networks' arcs where `even`.
+fn noise(m: usize, even: bool) -> Dataset {
+    let (random, y) = (network(m, 0).b.to_vec(), network(m, 1).b.to_vec());
+    let grid = |k: usize| (2 * k + 1) as f64 / m as f64 - 1.0;
+    let x: Vec<f64> = if even {
+        (0..m).map(grid).collect()
+    } else {
+        random
+    };
+    Dataset::from_points(&x, &y).unwrap_or_else(|_| Dataset::figure2())
+}
+
+/// Prints log–log slopes between neighbouring sizes.
+fn slopes(what: &str, times: &[(usize, Duration)]) {
+    for pair in times.windows(2) {
+        let [(small, fast), (large, slow)] = [pair[0], pair[1]];
+        let slope =
+            (slow.as_secs_f64() / fast.as_secs_f64()).ln() / (large as f64 / small as f64).ln();
+        println!("{what}: {small} to {large}: {slow:.2?}, slope {slope:.3}");
+    }
+}
+
+/// The shortest of three runs.
+fn shortest<T>(run: impl Fn() -> T) -> Duration {
+    let once = || {
+        let start = Instant::now();
+        std::hint::black_box(run());
+        start.elapsed()
+    };
+    (0..3).map(|_| once()).min().unwrap_or_default()
+}
+
+fn minimizers(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("infinite width");
+    group.sample_size(10);
+    for activation in [Activation::Abs, Activation::Relu] {
+        for exponent in [2.0, 3.0, 4.0] {
+            let name = format!("{activation:?}, p = {exponent}");
+            let mut times = Vec::new();
+            for m in [1_000, 10_000, 100_000, 1_000_000] {
+                let setting = setting(noise(m, false), activation, exponent);
+                let solve = || infinite_width::minimize(&setting).map(|h| certificate::certify(&h));
+                if m <= 100_000 {
+                    group.bench_function(BenchmarkId::new(&name, m), |bencher| bencher.iter(solve));
+                }
+                times.push((m, shortest(solve)));
+            }
+            slopes(&format!("{name}, solved and certified, in m"), &times);
+        }
+    }
+    group.finish();
+}
+
+fn projections(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("projection");
+    group.sample_size(10);
+    let mut grow = |name: &str, sizes: &[(usize, usize)], of: fn((usize, usize)) -> usize| {
+        let mut times = Vec::new();
+        for &(n, m) in sizes {
+            let setting = setting(noise(m, true), Activation::Abs, 3.0);
+            let network = network(n, 2);
+            let project = || bregman_projection::project(&setting, &network);
+            if n <= 1_000_000 {
+                group.bench_function(format!("n = {n}, m = {m}"), |bencher| {
+                    bencher.iter(project);
+                });
+            }
+            times.push((of((n, m)), shortest(project)));
+        }
+        slopes(name, &times);
+    };
+    grow(
+        "in n",
+        &[(100_000, 5), (1_000_000, 5), (10_000_000, 5)],
+        |(n, _)| n,
+    );
+    grow(
+        "in m",
+        &[(1_000_000, 10), (1_000_000, 100), (1_000_000, 1000)],
+        |(_, m)| m,
+    );
+    group.finish();
+}
+
+criterion_group!(benches, minimizers, projections);
 criterion_main!(benches);

@@ -799,7 +799,7 @@ mod newton {
     fn powers_take_few_steps() {
         for (potential, most) in [
             ("quadratic", 1),
-            ("power:2.5,1", 8),
+            ("power:2.5,1", 9),
             ("power:3,1", 11),
             ("power:3,0.001", 11),
             ("power:4,1", 15),

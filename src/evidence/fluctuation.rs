@@ -9,7 +9,7 @@ use ndarray::Array2;
 use crate::{
     Error, Result,
     solver::{
-        dual::{Expansion, Functions, Measure, Piece},
+        dual::{Expansion, Factored, Measure, Moments, Piece},
         infinite_width::Solution,
         quadrature::{Order, Quadrature},
     },
@@ -18,7 +18,7 @@ use crate::{
 /// The remainders D_x at the ends of pieces that are cut at every x.
 struct Remainders {
     pieces: Vec<Piece>,
-    /// For each piece and each x the values at its left and right end.
+    /// For each x the values at the left and right end of each piece.
     ends: Vec<Vec<[f64; 2]>>,
 }
 
@@ -28,9 +28,16 @@ enum Multipliers {
     Kept,
 }
 
-impl Remainders {
-    fn new(solution: &Solution, points: &[f64], multipliers: Multipliers) -> Result<Self> {
-        let (basis, knots) = (solution.basis(), solution.knots(Order::Fine));
+/// The regression of features on those of the data, on pieces that are cut at every x.
+struct Regression<'a> {
+    solution: &'a Solution,
+    pieces: Vec<Piece>,
+    factored: Factored,
+}
+
+impl<'a> Regression<'a> {
+    fn new(solution: &'a Solution, points: &[f64]) -> Result<Self> {
+        let (basis, knots) = (solution.basis(), solution.knots(Order::Least));
         let hessian = Expansion::at(basis, knots, solution.coordinates()).hessian;
         let factored = hessian.factor(0.0).ok_or(Error::NotConverged {
             solver: "the fluctuation law's regression",
@@ -39,90 +46,128 @@ impl Remainders {
         })?;
         let mut cuts = points.to_vec();
         cuts.sort_by(f64::total_cmp);
-        let pieces: Vec<Piece> = knots
+        let pieces = knots
             .pieces()
             .iter()
             .flat_map(|piece| piece.split(&cuts))
             .collect();
-        let functions: Vec<[Functions; 2]> = pieces
-            .iter()
-            .map(|piece| {
-                [piece.left, piece.right].map(|c| basis.functions(piece.interval, piece.sheet, c))
+        Ok(Self {
+            solution,
+            pieces,
+            factored,
+        })
+    }
+
+    /// D_x at the ends of the pieces.
+    ///
+    /// The remainder of σ(x) is that of σ(x) less any combination of the data's features. Less its chord, that is
+    /// less the features of two neighbouring data as they would interpolate (or extrapolate) a line to x, it
+    /// vanishes off the two points' interval and what lies between them and x: what is regressed is small and local.
+    fn remainder(&self, x: f64) -> Vec<[f64; 2]> {
+        let basis = self.solution.basis();
+        let (data, m) = (basis.x(), basis.len());
+        let interval = data.partition_point(|&xi| xi <= x);
+        // The two data and the range of knots at which σ(x) is not on their chord.
+        let chord = (m > 1).then(|| {
+            let right = interval.clamp(1, m - 1);
+            let (a, b) = (data[right - 1], data[right]);
+            let t = (x - a) / (b - a);
+            ([(a, 1.0 - t), (b, t)], [x.min(a), x.max(b)])
+        });
+        let local = |piece: &Piece| {
+            chord.is_none_or(|(_, [from, to])| piece.right > from && piece.left < to)
+        };
+        let feature = |piece: &Piece| {
+            [piece.left, piece.right].map(|c| {
+                let line = chord.iter().flat_map(|(points, _)| points);
+                line.fold(piece.sheet.feature(x, c), |rest, &(data, weight)| {
+                    rest - weight * piece.sheet.feature(data, c)
+                })
             })
-            .collect();
-        let feature =
-            |piece: &Piece, x: f64| [piece.left, piece.right].map(|c| piece.sheet.feature(x, c));
-        // g(x) = E[(φ*)'' F σ(x)]
-        let mut covariances = vec![vec![0.0; basis.len()]; points.len()];
-        for (piece, [left, right]) in pieces.iter().zip(&functions) {
-            let [ll, lr, rr] = solution.moments(piece).second;
-            let indices = basis.indices(piece.interval);
-            for (g, &x) in covariances.iter_mut().zip(points) {
-                let [l, r] = feature(piece, x);
-                for slot in 0..4 {
-                    g[indices[slot]] +=
-                        left[slot] * (l * ll + r * lr) + right[slot] * (l * lr + r * rr);
-                }
+        };
+        let functions = |piece: &Piece| {
+            [piece.left, piece.right].map(|c| basis.functions(piece.interval, piece.sheet, c))
+        };
+        // E[(φ*)'' F (σ(x) − chord)]
+        let mut covariance = vec![0.0; m];
+        for piece in self.pieces.iter().filter(|piece| local(piece)) {
+            let [ll, lr, rr] = self.solution.moments(piece).second;
+            let ([l, r], [left, right]) = (feature(piece), functions(piece));
+            for (slot, index) in basis.indices(piece.interval).into_iter().enumerate() {
+                covariance[index] +=
+                    left[slot] * (l * ll + r * lr) + right[slot] * (l * lr + r * rr);
             }
         }
-        let weights: Vec<Vec<f64>> = covariances
-            .into_iter()
-            .map(|g| match multipliers {
-                Multipliers::Refitted => factored.solve(&g),
-                Multipliers::Kept => vec![0.0; g.len()],
-            })
-            .collect();
-        let ends = pieces
+        let weights = self.factored.solve(&covariance);
+        let remainder = |piece: &Piece| {
+            let weights = basis.indices(piece.interval).map(|index| weights[index]);
+            let fitted = functions(piece).map(|f| (0..4).map(|s| f[s] * weights[s]).sum::<f64>());
+            let rest = if local(piece) {
+                feature(piece)
+            } else {
+                [0.0; 2]
+            };
+            [rest[0] - fitted[0], rest[1] - fitted[1]]
+        };
+        self.pieces.iter().map(remainder).collect()
+    }
+}
+
+impl Remainders {
+    fn new(solution: &Solution, points: &[f64], multipliers: Multipliers) -> Result<Self> {
+        let regression = Regression::new(solution, points)?;
+        let pieces = &regression.pieces;
+        let ends = points
             .iter()
-            .zip(&functions)
-            .map(|(piece, values)| {
-                let indices = basis.indices(piece.interval);
-                points
+            .map(|&x| match multipliers {
+                Multipliers::Refitted => regression.remainder(x),
+                Multipliers::Kept => pieces
                     .iter()
-                    .zip(&weights)
-                    .map(|(&x, weight)| {
-                        let mut ends = feature(piece, x);
-                        for (end, values) in ends.iter_mut().zip(values) {
-                            *end -= (0..4).map(|s| values[s] * weight[indices[s]]).sum::<f64>();
-                        }
-                        ends
-                    })
-                    .collect()
+                    .map(|piece| [piece.left, piece.right].map(|c| piece.sheet.feature(x, c)))
+                    .collect(),
             })
             .collect();
-        Ok(Self { pieces, ends })
+        Ok(Self {
+            ends,
+            pieces: regression.pieces,
+        })
     }
 
     fn covariance(&self, solution: &Solution) -> Array2<f64> {
+        let squares = Squares::new(solution, &self.pieces);
+        Array2::from_shape_fn((self.ends.len(), self.ends.len()), |(i, j)| {
+            squares.covariance(&self.ends[i.max(j)], &self.ends[i.min(j)])
+        })
+    }
+}
+
+/// ∫ α and ∫ α² against 1 − t, t and their products over pieces.
+struct Squares(Vec<([f64; 2], [f64; 3])>);
+
+impl Squares {
+    fn new(solution: &Solution, pieces: &[Piece]) -> Self {
         let knots = solution.knots(Order::Fine);
-        let count = self.ends.first().map_or(0, Vec::len);
-        let mut second = Array2::zeros((count, count));
-        let mut mean = vec![0.0; count];
-        let mut influence = vec![0.0; count];
-        for (piece, ends) in self.pieces.iter().zip(&self.ends) {
-            knots.for_each(
-                piece,
-                solution.dual_at_ends(piece),
-                |t, weight, alpha, _| {
-                    for (value, [l, r]) in influence.iter_mut().zip(ends) {
-                        *value = alpha * (l * (1.0 - t) + r * t);
-                    }
-                    for i in 0..count {
-                        mean[i] += weight * influence[i];
-                        for j in 0..=i {
-                            second[[i, j]] += weight * influence[i] * influence[j];
-                        }
-                    }
-                },
-            );
+        let moments = |piece: &Piece| {
+            let mut moments = Moments::default();
+            let ends = solution.dual_at_ends(piece);
+            knots.for_each(piece, ends, |t, weight, alpha, _| {
+                moments.add(t, weight, alpha, alpha * alpha);
+            });
+            (moments.first, moments.second)
+        };
+        Self(pieces.iter().map(moments).collect())
+    }
+
+    /// Cov(αD, αD') of functions that are linear on each piece, from their values at its ends.
+    fn covariance(&self, one: &[[f64; 2]], other: &[[f64; 2]]) -> f64 {
+        let (mut second, mut mean) = (0.0, [0.0; 2]);
+        for ((first, [ll, lr, rr]), ([l, r], [l2, r2])) in self.0.iter().zip(one.iter().zip(other))
+        {
+            second += l * l2 * ll + (l * r2 + r * l2) * lr + r * r2 * rr;
+            mean[0] += first[0] * l + first[1] * r;
+            mean[1] += first[0] * l2 + first[1] * r2;
         }
-        for i in 0..count {
-            for j in 0..=i {
-                second[[i, j]] -= mean[i] * mean[j];
-                second[[j, i]] = second[[i, j]];
-            }
-        }
-        second
+        second - mean[0] * mean[1]
     }
 }
 
@@ -149,10 +194,13 @@ pub fn frozen_covariance(solution: &Solution, points: &[f64]) -> Result<Array2<f
 /// As [`covariance`].
 pub fn standard_deviations(solution: &Solution, points: &[f64]) -> Result<Vec<f64>> {
     // One point at a time: the diagonal alone, in O(m) memory.
-    points
-        .iter()
-        .map(|&x| Ok(covariance(solution, &[x])?[[0, 0]].max(0.0).sqrt()))
-        .collect()
+    let regression = Regression::new(solution, points)?;
+    let squares = Squares::new(solution, &regression.pieces);
+    let variance = |&x: &f64| {
+        let remainder = regression.remainder(x);
+        squares.covariance(&remainder, &remainder)
+    };
+    Ok(points.iter().map(|x| variance(x).max(0.0).sqrt()).collect())
 }
 
 /// δ(x) with n^(q−2)(f_φ − f_GF)(x) → c·δ(x) for unscaled potentials ½φ''(0)z² + c|z|^q + …
@@ -166,13 +214,14 @@ pub fn agreement_gap(solution: &Solution, exponent: f64, points: &[f64]) -> Resu
     let quadrature = Quadrature::singular_at_zero(potential);
     let knots = solution.knots(Order::Fine).with_quadrature(quadrature);
     let mut gap = vec![0.0; points.len()];
-    for (piece, ends) in remainders.pieces.iter().zip(&remainders.ends) {
+    for (number, piece) in remainders.pieces.iter().enumerate() {
         knots.for_each(
             piece,
             solution.dual_at_ends(piece),
             |t, weight, alpha, _| {
                 let force = exponent * alpha.abs().powf(exponent - 1.0).copysign(alpha);
-                for (gap, [l, r]) in gap.iter_mut().zip(ends) {
+                for (gap, ends) in gap.iter_mut().zip(&remainders.ends) {
+                    let [l, r] = ends[number];
                     *gap -= weight * force * (l * (1.0 - t) + r * t) / potential.hessian(0.0);
                 }
             },

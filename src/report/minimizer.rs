@@ -49,7 +49,7 @@ pub struct Terms {
 }
 
 /// What bounds the error of a solution.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Certificate {
     /// Primal minus dual value.
     pub duality_gap: f64,
@@ -57,6 +57,8 @@ pub struct Certificate {
     pub interpolation_residual: f64,
     /// Bound on the error in the sup norm over [−1.5, 1.5]·max|x_i|.
     pub sup_error_bound: f64,
+    /// At each point, the bound that holds between its neighbouring data; none beyond that range.
+    pub local_error_bounds: Vec<Option<f64>>,
 }
 
 /// Standard deviations of f_n(x) for networks of one width.
@@ -83,6 +85,12 @@ impl MinimizerReport {
         let at_points = |f: &dyn Fn(f64) -> f64| points.iter().map(|&x| f(x)).collect();
         let fluctuation_sd = fluctuation::standard_deviations(&solution, &points)?;
         let certificate = certificate::certify(&solution);
+        let range = 1.5 * setting.dataset.largest_input();
+        let local = |&x: &f64| {
+            let interval = solution.basis().x().partition_point(|&xi| xi <= x);
+            (x.abs() <= range).then(|| certificate.local_error_bounds[interval])
+        };
+        let local_error_bounds = points.iter().map(local).collect();
         Ok(Self {
             values: at_points(&|x| solution.value(x)),
             second_derivative: at_points(&|x| solution.second_derivative(x)),
@@ -97,6 +105,7 @@ impl MinimizerReport {
                 duality_gap: certificate.duality_gap,
                 interpolation_residual: certificate.interpolation_residual,
                 sup_error_bound: certificate.sup_error_bound,
+                local_error_bounds,
             },
             band: width.map(|width| Band {
                 width,

@@ -8,6 +8,7 @@
 //! the n initial neurons; knots are sorted once, after which a Newton step costs O(n + m).
 
 use ndarray::Array1;
+use rayon::prelude::*;
 
 use super::{
     dual::{self, LocalBasis, Measure, Moments, Piece, Sheet},
@@ -18,31 +19,65 @@ use crate::{
     setting::{Activation, Network, Potential, Setting},
 };
 
-/// Neurons sorted by sheet and knot.
+/// Neurons that one thread adds up at a time; the sums of chunks are added in order, so that no result
+/// depends on the number of threads.
+const CHUNK: usize = 1 << 15;
+
+/// Neurons sorted by sheet and knot. Knot and number of each are all that is stored: two words a neuron.
 #[derive(Debug, Clone)]
 struct Neurons {
     potential: Potential,
     pieces: Vec<Piece>,
-    /// Where the neurons of each piece begin in `knots`; one entry more than pieces.
+    /// Where the neurons of each piece begin in `sorted`; one entry more than pieces.
     starts: Vec<usize>,
-    knots: Vec<f64>,
+    /// Knot and place in the network.
+    sorted: Vec<(f64, u32)>,
     /// 1/n.
     weight: f64,
 }
 
 impl Neurons {
-    fn positions(&self, piece: usize) -> impl Iterator<Item = f64> + '_ {
+    /// The neurons of a piece.
+    fn on(&self, piece: usize) -> &[(f64, u32)] {
+        &self.sorted[self.starts[piece]..self.starts[piece + 1]]
+    }
+
+    /// Position of a knot in a piece, 0 … 1.
+    fn position(&self, piece: usize) -> impl Fn(f64) -> f64 + use<> {
         let Piece { left, right, .. } = self.pieces[piece];
         let length = right - left;
-        self.knots[self.starts[piece]..self.starts[piece + 1]]
-            .iter()
-            .map(move |c| {
-                if length > 0.0 {
-                    (c - left) / length
-                } else {
-                    0.0
-                }
-            })
+        move |c| {
+            if length > 0.0 {
+                (c - left) / length
+            } else {
+                0.0
+            }
+        }
+    }
+
+    /// Moments over a piece of functions of place and position, given as α and (φ*)''.
+    fn sum(&self, piece: usize, value: impl Fn(u32, f64) -> [f64; 2] + Sync) -> Moments {
+        let position = self.position(piece);
+        let chunk = |neurons: &[(f64, u32)]| {
+            let mut moments = Moments::default();
+            for &(c, place) in neurons {
+                let t = position(c);
+                let [alpha, hessian] = value(place, t);
+                moments.add(t, self.weight, alpha, hessian);
+            }
+            moments
+        };
+        let neurons = self.on(piece);
+        if neurons.len() <= CHUNK {
+            return chunk(neurons);
+        }
+        let parts: Vec<Moments> = neurons.par_chunks(CHUNK).map(chunk).collect();
+        let mut total = Moments::default();
+        for Moments { first, second } in parts {
+            total.first = [0, 1].map(|k| total.first[k] + first[k]);
+            total.second = [0, 1, 2].map(|k| total.second[k] + second[k]);
+        }
+        total
     }
 }
 
@@ -56,15 +91,12 @@ impl Measure for Neurons {
     }
 
     fn moments(&self, piece: usize, u: [f64; 2]) -> Moments {
-        let mut moments = Moments::default();
-        for t in self.positions(piece) {
+        self.sum(piece, |_, t| {
             let alpha = self
                 .potential
                 .inverse_mirror_map(u[0] * (1.0 - t) + u[1] * t);
-            let hessian = 1.0 / self.potential.hessian(alpha);
-            moments.add(t, self.weight, alpha, hessian);
-        }
-        moments
+            [alpha, 1.0 / self.potential.hessian(alpha)]
+        })
     }
 }
 
@@ -97,51 +129,32 @@ pub fn project(setting: &Setting, initial: &Network) -> Result<Projection> {
             remedy: "the projection wants initial inner weights of +1 or -1".into(),
         });
     }
+    let neurons = Neurons::new(setting, initial)?;
     let data = &setting.dataset;
-    let target = data
-        .x()
-        .iter()
-        .zip(data.y())
-        .map(|(&x, y)| y - initial.output(setting.activation, x))
+    let target = (data.y().iter().zip(neurons.outputs(setting, initial)))
+        .map(|(y, output)| y - output)
         .collect();
     let data = data.with_values(target)?;
     let spread = setting.bias.second_moment().sqrt();
     let basis = LocalBasis::new(&data, setting.activation, spread);
-
-    let knots = &initial.w * &initial.b;
-    let sheet = |k: usize| match setting.activation {
-        Activation::Abs => Sheet::Both,
-        Activation::Relu if initial.w[k] > 0.0 => Sheet::Plus,
-        Activation::Relu => Sheet::Minus,
-    };
-    let mut order: Vec<usize> = (0..n).collect();
-    order.sort_unstable_by(|&i, &j| {
-        (sheet(i) as u8)
-            .cmp(&(sheet(j) as u8))
-            .then(knots[i].total_cmp(&knots[j]))
-    });
-    let sorted: Vec<f64> = order.iter().map(|&k| knots[k]).collect();
     if setting.activation == Activation::Abs {
-        interpolation::knots_reach_data(&data, &sorted)?;
+        interpolation::knots_reach_data(&data, &neurons.counts(data.len()))?;
     }
-    let neurons = arcs(&basis, setting, &order, sorted, sheet);
     let solution = dual::minimize("the finite-width dual", &basis, &neurons)?;
 
     let mut alpha = Array1::zeros(n);
     for (number, piece) in neurons.pieces.iter().enumerate() {
         let [l, r] = [piece.left, piece.right]
             .map(|c| basis.dual_function(&solution.q, piece.interval, piece.sheet, c));
-        for (t, &k) in neurons
-            .positions(number)
-            .zip(&order[neurons.starts[number]..])
-        {
-            alpha[k] = neurons.potential.inverse_mirror_map(l * (1.0 - t) + r * t);
+        let position = neurons.position(number);
+        for &(c, place) in neurons.on(number) {
+            let t = position(c);
+            alpha[place as usize] = neurons.potential.inverse_mirror_map(l * (1.0 - t) + r * t);
         }
     }
     let mut network = initial.clone();
     network.a.scaled_add(1.0 / n as f64, &alpha);
-    let gradient = dual::Expansion::at(&basis, &neurons, &solution.q).gradient;
-    let residual = basis.data_residual(&gradient);
+    let residual = basis.data_residual(&solution.gradient);
     Ok(Projection {
         alpha,
         network,
@@ -151,43 +164,95 @@ pub fn project(setting: &Setting, initial: &Network) -> Result<Projection> {
     })
 }
 
-/// Cuts the sorted neurons into one piece per sheet and interval that holds any.
-fn arcs(
-    basis: &LocalBasis,
-    setting: &Setting,
-    order: &[usize],
-    knots: Vec<f64>,
-    sheet: impl Fn(usize) -> Sheet,
-) -> Neurons {
-    let (x, n) = (basis.x(), knots.len());
-    let (mut pieces, mut starts, mut from) = (Vec::new(), Vec::new(), 0);
-    for &on in Sheet::of(setting.activation) {
-        let end = order.partition_point(|&k| sheet(k) as u8 <= on as u8);
-        for interval in 0..=x.len() {
-            let inside = |c: &f64| x.get(interval).is_none_or(|x| c < x);
-            let to = from + knots[from..end].partition_point(inside);
-            if from < to {
-                pieces.push(Piece {
-                    interval,
-                    sheet: on,
-                    left: if interval > 0 {
-                        x[interval - 1]
-                    } else {
-                        knots[from]
-                    },
-                    right: x.get(interval).copied().unwrap_or(knots[to - 1]),
-                });
-                starts.push(from);
-                from = to;
+impl Neurons {
+    /// Sorts the neurons of a network and cuts them into one piece per sheet and interval that holds any.
+    fn new(setting: &Setting, initial: &Network) -> Result<Self> {
+        let (x, n) = (setting.dataset.x(), initial.width());
+        if u32::try_from(n).is_err() {
+            return Err(Error::Data {
+                place: "the initial network".into(),
+                what: format!("{n} neurons"),
+                remedy: "the projection takes at most 2^32 - 1".into(),
+            });
+        }
+        let (mut pieces, mut starts, mut sorted) = (Vec::new(), Vec::new(), Vec::with_capacity(n));
+        for &on in Sheet::of(setting.activation) {
+            let from = sorted.len();
+            let here = |w: f64| match on {
+                Sheet::Both => true,
+                Sheet::Plus => w > 0.0,
+                Sheet::Minus => w < 0.0,
+            };
+            let neurons =
+                (initial.w.iter().zip(&initial.b).zip(0..)).filter(|((w, _), _)| here(**w));
+            sorted.extend(neurons.map(|((w, b), place)| (w * b, place)));
+            let sheet = &mut sorted[from..];
+            sheet.par_sort_unstable_by(|one: &(f64, u32), other| {
+                one.0.total_cmp(&other.0).then(one.1.cmp(&other.1))
+            });
+            let mut begin = 0;
+            for interval in 0..=x.len() {
+                let inside = |&(c, _): &(f64, u32)| x.get(interval).is_none_or(|&x| c < x);
+                let end = begin + sheet[begin..].partition_point(inside);
+                if begin < end {
+                    pieces.push(Piece {
+                        interval,
+                        sheet: on,
+                        left: if interval > 0 {
+                            x[interval - 1]
+                        } else {
+                            sheet[begin].0
+                        },
+                        right: x.get(interval).copied().unwrap_or(sheet[end - 1].0),
+                    });
+                    starts.push(from + begin);
+                    begin = end;
+                }
             }
         }
+        starts.push(n);
+        Ok(Self {
+            potential: setting.potential_at_width(n),
+            pieces,
+            starts,
+            sorted,
+            weight: 1.0 / n as f64,
+        })
     }
-    starts.push(n);
-    Neurons {
-        potential: setting.potential_at_width(n),
-        pieces,
-        starts,
-        knots,
-        weight: 1.0 / n as f64,
+
+    /// Neurons in each interval, for |·|.
+    fn counts(&self, m: usize) -> Vec<usize> {
+        let mut counts = vec![0; m + 1];
+        for (number, piece) in self.pieces.iter().enumerate() {
+            counts[piece.interval] += self.on(number).len();
+        }
+        counts
+    }
+
+    /// f(x_i, θ̂): like E\[αF\] in local coordinates, with n·â for α, in O(n + m).
+    fn outputs(&self, setting: &Setting, initial: &Network) -> Vec<f64> {
+        let (data, m) = (&setting.dataset, setting.dataset.len());
+        if initial.a.iter().all(|&a| a == 0.0) {
+            return vec![initial.d; m];
+        }
+        let spread = setting.bias.second_moment().sqrt();
+        let basis = LocalBasis::new(data, setting.activation, spread);
+        let mut coordinates = vec![0.0; m];
+        for (number, piece) in self.pieces.iter().enumerate() {
+            let sums = self
+                .sum(number, |place, _| [initial.a[place as usize], 0.0])
+                .first;
+            for (c, sum) in [piece.left, piece.right].into_iter().zip(sums) {
+                let functions = basis.functions(piece.interval, piece.sheet, c);
+                for (index, value) in basis.indices(piece.interval).into_iter().zip(functions) {
+                    coordinates[index] += value * sum / self.weight;
+                }
+            }
+        }
+        let outputs = basis.data_residual(&coordinates);
+        outputs
+            .into_iter()
+            .map(|output| output + initial.d)
+            .collect()
     }
 }

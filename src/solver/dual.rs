@@ -10,9 +10,12 @@
 //! is then tridiagonal up to two border rows and well conditioned (proofs.md, "The dual in local
 //! coordinates"). A [`Measure`] supplies the moments of α and (φ*)'' on each linear piece.
 
+use rayon::prelude::*;
+
+use super::double_double::{DoubleDouble, Real};
 use crate::{
     Error, Result,
-    setting::{Activation, Dataset, Potential},
+    setting::{Activation, Dataset, Family, Potential},
 };
 
 /// Sign w of a neuron's inner weight; for |·| both signs are one sheet.
@@ -96,20 +99,34 @@ impl Moments {
 }
 
 /// The expectation over initial neurons, piece by piece.
-pub trait Measure {
+pub trait Measure: Sync {
     /// The pieces that carry mass, ordered by sheet and knot.
     fn pieces(&self) -> &[Piece];
     /// Moments over the piece of this number, where u = λᵀF runs linearly from `u[0]` to `u[1]`.
     fn moments(&self, piece: usize, u: [f64; 2]) -> Moments;
+    /// [`Moments::first`] in double-double; None where the expectation itself is not known that well.
+    fn precise_first(&self, _piece: usize, _u: [DoubleDouble; 2]) -> Option<[DoubleDouble; 2]> {
+        None
+    }
     /// φ of the problem.
     fn potential(&self) -> &Potential;
 }
 
 /// Values of the four basis functions that can be non-zero on a piece.
-pub type Functions = [f64; 4];
+pub type Functions<T = f64> = [T; 4];
 
-fn dot(a: &Functions, b: &Functions) -> f64 {
+fn dot<T: Real>(a: &Functions<T>, b: &Functions<T>) -> T {
     a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3]
+}
+
+/// One value for each piece, in parallel where there are many.
+fn for_pieces<T: Send>(count: usize, value: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
+    const CHUNK: usize = 2048;
+    if count <= CHUNK {
+        return (0..count).map(value).collect();
+    }
+    let pieces = (0..count).into_par_iter().with_min_len(CHUNK);
+    pieces.map(value).collect()
 }
 
 /// Hat functions at the data, with the outer two combined into their half sum and half difference.
@@ -133,29 +150,37 @@ impl LocalBasis {
         let (x, y) = (dataset.x().to_vec(), dataset.y().to_vec());
         let m = x.len();
         let apart = m > 1 && activation == Activation::Abs && x[m - 1] - x[0] >= spread;
-        let chord = |j: usize| (y[j + 1] - y[j]) / (x[j + 1] - x[j]);
-        let target = if m == 1 {
-            y.clone()
-        } else {
-            let (first, last) = (chord(0), chord(m - 2));
-            let outer = (y[0] + y[m - 1]) / (x[m - 1] - x[0]);
-            (0..m)
-                .map(|j| match j {
-                    0 if apart => (first + outer) / 2.0,
-                    _ if j == m - 1 && apart => (outer - last) / 2.0,
-                    0 => outer + (first - last) / 2.0,
-                    _ if j == m - 1 => (first + last) / 2.0,
-                    _ => (chord(j) - chord(j - 1)) / 2.0,
-                })
-                .collect()
-        };
-        Self {
+        let mut basis = Self {
             x,
             y,
             activation,
-            target,
+            target: Vec::new(),
             apart,
+        };
+        basis.target = basis.target_in();
+        basis
+    }
+
+    /// z in the given arithmetic.
+    fn target_in<T: Real>(&self) -> Vec<T> {
+        let (m, half, real) = (self.len(), T::from(0.5), |v: f64| T::from(v));
+        let x = |j: usize| real(self.x[j]);
+        let y = |j: usize| real(self.y[j]);
+        if m == 1 {
+            return vec![y(0)];
         }
+        let chord = |j: usize| (y(j + 1) - y(j)) / (x(j + 1) - x(j));
+        let (first, last) = (chord(0), chord(m - 2));
+        let outer = (y(0) + y(m - 1)) / (x(m - 1) - x(0));
+        (0..m)
+            .map(|j| match j {
+                0 if self.apart => (first + outer) * half,
+                _ if j == m - 1 && self.apart => (outer - last) * half,
+                0 => outer + (first - last) * half,
+                _ if j == m - 1 => (first + last) * half,
+                _ => (chord(j) - chord(j - 1)) * half,
+            })
+            .collect()
     }
 
     /// Number m of data points.
@@ -199,56 +224,57 @@ impl LocalBasis {
     /// Values at knot c of the functions of an interval: the hats at its left and right end (where
     /// these are inner points), then the half-sum and half-difference functions.
     pub fn functions(&self, interval: usize, sheet: Sheet, c: f64) -> Functions {
-        let (x, m) = (&self.x, self.len());
+        self.functions_in(interval, sheet, c)
+    }
+
+    fn functions_in<T: Real>(&self, interval: usize, sheet: Sheet, c: f64) -> Functions<T> {
+        let (m, zero, one) = (self.len(), T::from(0.0), T::from(1.0));
         if m == 1 {
-            return [0.0, 0.0, sheet.feature(x[0], c), 0.0];
+            return [zero, zero, T::from(sheet.feature(self.x[0], c)), zero];
         }
-        let span = x[m - 1] - x[0];
-        let centred = ((x[m - 1] - c) + (x[0] - c)) / span;
+        // Signed distances of c.
+        let after = |j: usize| T::from(c) - T::from(self.x[j]);
+        let before = |j: usize| T::from(self.x[j]) - T::from(c);
+        let between = |j: usize, k: usize| T::from(self.x[k]) - T::from(self.x[j]);
+        let span = between(0, m - 1);
         // The affine part ℓ(c) = Σ λ_i (x_i − c) is q_0·centred + q_{m−1}.
-        let mut hats = match interval {
-            0 => [0.0, 0.0, centred, 1.0],
-            i if i == m => [0.0, 0.0, -centred, -1.0],
-            i => {
-                let h = x[i] - x[i - 1];
-                let (l, r) = ((x[i] - c) / h, (c - x[i - 1]) / h);
-                let mut hats = [l, r, 0.0, 0.0];
-                if i == 1 {
-                    hats = [0.0, hats[1], l, l];
-                }
-                if i == m - 1 {
-                    hats = [hats[0], 0.0, hats[2] + r, hats[3] - r];
-                }
-                hats
-            }
+        let centred = || (before(m - 1) + before(0)) / span;
+        // Hats of the points at the ends of an inner interval.
+        let hats = |i: usize| {
+            (
+                before(i) / between(i - 1, i),
+                after(i - 1) / between(i - 1, i),
+            )
         };
-        if self.apart {
+        let inner = interval > 0 && interval < m;
+        let (l, r) = if inner { hats(interval) } else { (zero, zero) };
+        let mut values = [
+            if inner && interval > 1 { l } else { zero },
+            if inner && interval < m - 1 { r } else { zero },
+            zero,
+            zero,
+        ];
+        let [first, last] = [
+            if interval == 1 { l } else { zero },
+            if interval == m - 1 { r } else { zero },
+        ];
+        (values[2], values[3]) = match (interval, self.apart) {
             // H_1 and H_m themselves, without a difference of large terms.
-            (hats[2], hats[3]) = match interval {
-                0 => ((x[m - 1] - c) / span, (x[0] - c) / span),
-                i if i == m => ((c - x[m - 1]) / span, (c - x[0]) / span),
-                i => (
-                    if i == 1 {
-                        (x[1] - c) / (x[1] - x[0])
-                    } else {
-                        0.0
-                    },
-                    if i == m - 1 {
-                        (c - x[m - 2]) / (x[m - 1] - x[m - 2])
-                    } else {
-                        0.0
-                    },
-                ),
-            };
-        }
-        let sign = match sheet {
-            Sheet::Both => return hats,
-            Sheet::Plus => 1.0,
-            Sheet::Minus => -1.0,
+            (0, true) => (before(m - 1) / span, before(0) / span),
+            (i, true) if i == m => (after(m - 1) / span, after(0) / span),
+            (_, true) => (first, last),
+            (0, false) => (centred(), one),
+            (i, false) if i == m => (-centred(), -one),
+            (_, false) => (first + last, first - last),
         };
-        hats[2] += sign * centred;
-        hats[3] += sign;
-        hats.map(|value| value / 2.0)
+        let sign = match sheet {
+            Sheet::Both => return values,
+            Sheet::Plus => one,
+            Sheet::Minus => -one,
+        };
+        values[2] = values[2] + sign * centred();
+        values[3] = values[3] + sign;
+        values.map(|value| value * T::from(0.5))
     }
 
     /// u = λᵀF at knot c.
@@ -257,26 +283,39 @@ impl LocalBasis {
         dot(&self.functions(interval, sheet, c), &coordinates)
     }
 
+    /// The same from coordinates q + `low`: right to the last digits where the terms of a sheet cancel.
+    pub fn precise_dual_function(
+        &self,
+        [q, low]: [&[f64]; 2],
+        interval: usize,
+        sheet: Sheet,
+        c: f64,
+    ) -> f64 {
+        let coordinates =
+            (self.indices(interval)).map(|j| DoubleDouble::from(q[j]) + DoubleDouble::from(low[j]));
+        dot(&self.functions_in(interval, sheet, c), &coordinates).high()
+    }
+
     /// λ from its coordinates, in the order of [`Self::x`].
-    pub fn multipliers(&self, q: &[f64]) -> Vec<f64> {
+    pub fn multipliers<T: Real>(&self, q: &[T]) -> Vec<T> {
         let m = self.len();
         if m == 1 {
-            return vec![q[0]];
+            return q.to_vec();
         }
-        let (x, v) = (&self.x, self.nodal(q));
-        let total = (v[0] + v[m - 1]) / (x[m - 1] - x[0]);
-        let slope = |j: usize| (v[j + 1] - v[j]) / (x[j + 1] - x[j]);
+        let (x, v) = (|j: usize| T::from(self.x[j]), self.nodal(q));
+        let total = (v[0] + v[m - 1]) / (x(m - 1) - x(0));
+        let slope = |j: usize| (v[j + 1] - v[j]) / (x(j + 1) - x(j));
         (0..m)
             .map(|j| {
                 let left = if j == 0 { -total } else { slope(j - 1) };
                 let right = if j == m - 1 { total } else { slope(j) };
-                (right - left) / 2.0
+                (right - left) * T::from(0.5)
             })
             .collect()
     }
 
     /// U(x_j) from coordinates (for m = 1: λ).
-    pub fn nodal(&self, q: &[f64]) -> Vec<f64> {
+    pub fn nodal<T: Real>(&self, q: &[T]) -> Vec<T> {
         let m = self.len();
         let mut v = q.to_vec();
         if m > 1 && !self.apart {
@@ -579,13 +618,18 @@ impl Expansion {
             magnitude: basis.target.iter().map(|z| z.abs()).collect(),
             hessian: BorderedMatrix::zero(m),
         };
-        for (number, piece) in measure.pieces().iter().enumerate() {
+        let pieces = measure.pieces();
+        let ends = |piece: &Piece| {
+            [piece.left, piece.right].map(|c| basis.functions(piece.interval, piece.sheet, c))
+        };
+        let moments = for_pieces(pieces.len(), |number| {
+            let piece = &pieces[number];
+            let coordinates = basis.indices(piece.interval).map(|j| q[j]);
+            measure.moments(number, ends(piece).map(|f| dot(&f, &coordinates)))
+        });
+        for (piece, Moments { first, second }) in pieces.iter().zip(moments) {
             let indices = basis.indices(piece.interval);
-            let left = basis.functions(piece.interval, piece.sheet, piece.left);
-            let right = basis.functions(piece.interval, piece.sheet, piece.right);
-            let coordinates = indices.map(|j| q[j]);
-            let u = [dot(&left, &coordinates), dot(&right, &coordinates)];
-            let Moments { first, second } = measure.moments(number, u);
+            let [left, right] = ends(piece);
             for slot in 0..4 {
                 let terms = [left[slot] * first[0], right[slot] * first[1]];
                 expansion.gradient[indices[slot]] += terms[0] + terms[1];
@@ -601,6 +645,15 @@ impl Expansion {
             .zip(expansion.hessian.absolute_product(q))
         {
             *size += carried;
+        }
+        expansion
+    }
+
+    /// The same at q + `low`, with the gradient from double-double where the measure has it.
+    pub fn precisely(basis: &LocalBasis, measure: &impl Measure, q: &[f64], low: &[f64]) -> Self {
+        let mut expansion = Self::at(basis, measure, q);
+        if let Some(gradient) = precise_gradient(basis, measure, &DoubleDouble::join(q, low)) {
+            expansion.gradient = gradient;
         }
         expansion
     }
@@ -621,15 +674,45 @@ impl Expansion {
     }
 }
 
+/// E\[αF\] − z in coordinates, summed in double-double; None where the measure has no such moments.
+pub fn precise_gradient(
+    basis: &LocalBasis,
+    measure: &impl Measure,
+    q: &[DoubleDouble],
+) -> Option<Vec<f64>> {
+    let pieces = measure.pieces();
+    let terms = for_pieces(pieces.len(), |number| {
+        let piece = &pieces[number];
+        let coordinates = basis.indices(piece.interval).map(|j| q[j]);
+        let [left, right]: [Functions<DoubleDouble>; 2] =
+            [piece.left, piece.right].map(|c| basis.functions_in(piece.interval, piece.sheet, c));
+        let u = [dot(&left, &coordinates), dot(&right, &coordinates)];
+        let [first, second] = measure.precise_first(number, u)?;
+        Some([0, 1, 2, 3].map(|slot| left[slot] * first + right[slot] * second))
+    });
+    let mut gradient: Vec<DoubleDouble> = basis.target_in::<DoubleDouble>();
+    gradient.iter_mut().for_each(|z| *z = -*z);
+    for (piece, terms) in pieces.iter().zip(terms) {
+        for (index, term) in basis.indices(piece.interval).into_iter().zip(terms?) {
+            gradient[index] = gradient[index] + term;
+        }
+    }
+    Some(gradient.into_iter().map(DoubleDouble::high).collect())
+}
+
 /// A minimiser of the dual.
 #[derive(Debug, Clone)]
 pub struct DualSolution {
-    /// Coordinates of λ in the local basis.
+    /// Coordinates of λ in the local basis, to the nearest double.
     pub q: Vec<f64>,
+    /// What these leave; 0 where the measure has no moments in double-double.
+    pub low: Vec<f64>,
     /// Newton steps until the relative residual was first below 10⁻¹⁰ (a work counter).
     pub iterations: usize,
     /// Relative residual at q.
     pub relative_residual: f64,
+    /// E\[αF\] − z in coordinates, there.
+    pub gradient: Vec<f64>,
 }
 
 /// A Newton step shortened where it is longer than the same step taken in α: at each end of each
@@ -677,8 +760,11 @@ fn limit(basis: &LocalBasis, measure: &impl Measure, q: &[f64], step: &[f64]) ->
 
 /// Minimises the dual by Newton's method from λ = 0.
 ///
-/// A step overshoots where r(q + δ)·δ > ½|r(q)·δ|; it is then limited where φ' bends (`limit` in
-/// the source) and halved until it does not. Stops two steps after the residual no longer falls.
+/// For powers p ≤ 4 at infinite width each step is limited where φ' bends (`limit` in the source), node by node, since the
+/// sums that could judge it as a whole are those of the closest pair of data. Else, and should 50 such steps not have
+/// been enough, a step that overshoots, r(q + δ)·δ > ½|r(q)·δ|, is limited and then halved until it does not.
+/// From a relative residual of 10⁻¹⁰ (|·|), or two steps after it no longer falls, double-double takes over where
+/// the measure has it.
 ///
 /// # Errors
 /// [`Error::NotInterpolable`] where the features are linearly dependent at the data, found before
@@ -692,6 +778,7 @@ pub fn minimize(
     const SHORTEST: f64 = 1e-9;
     const CONVERGED: f64 = 1e-10;
     const POLISH: usize = 2;
+    const UNWATCHED: usize = 50;
     // A pivot this small: features linearly dependent to a relative 3·10⁻⁷ ("Interpolants").
     const RANK_TOLERANCE: f64 = 1e-13;
     let along = |r: &[f64], d: &[f64]| r.iter().zip(d).map(|(r, d)| r * d).sum::<f64>();
@@ -701,6 +788,14 @@ pub fn minimize(
             .map(|(q, d)| q + length * d)
             .collect()
     };
+    let precise = measure.precise_first(0, [0.0.into(); 2]).is_some();
+    let one_sheet = basis.activation == Activation::Abs;
+    let gentle = match measure.potential().family() {
+        Family::Quadratic { .. } => true,
+        Family::Power { exponent, .. } => exponent <= 4.0,
+        Family::Hypentropy { .. } => false,
+    };
+    let eager = precise && gentle;
     let mut q = vec![0.0; basis.len()];
     let mut here = Expansion::at(basis, measure, &q);
     let mut residual = here.relative_residual();
@@ -709,7 +804,9 @@ pub fn minimize(
         if residual <= CONVERGED {
             iterations.get_or_insert(step);
         }
-        if residual == 0.0 {
+        // Double-double takes it from here; but one sheet may hide behind the rounding of another, and
+        // wants its matrix right.
+        if residual == 0.0 || (precise && one_sheet && iterations.is_some()) {
             break;
         }
         let tolerance = if step == 0 { RANK_TOLERANCE } else { 0.0 };
@@ -737,14 +834,19 @@ pub fn minimize(
         // A NaN beyond the range of double precision overshoots as well.
         let overshoots = |there: &Expansion, direction: &[f64]| {
             let slope = along(&there.gradient, direction);
-            slope.is_nan() || slope > 0.5 * along(&here.gradient, direction).abs()
+            let watched = !eager || step >= UNWATCHED;
+            slope.is_nan() || watched && slope > 0.5 * along(&here.gradient, direction).abs()
         };
-        let mut trial = advance(&q, &direction, 1.0);
-        let mut there = Expansion::at(basis, measure, &trial);
-        if overshoots(&there, &direction) {
+        let limited = || {
             let limited = limit(basis, measure, &q, &direction);
             let descends = along(&here.gradient, &limited) < 0.0;
-            let direction = if descends { limited } else { direction };
+            if descends { limited } else { direction.clone() }
+        };
+        let first = if eager { limited() } else { direction.clone() };
+        let mut trial = advance(&q, &first, 1.0);
+        let mut there = Expansion::at(basis, measure, &trial);
+        if overshoots(&there, &first) {
+            let direction = limited();
             let mut length = 1.0;
             loop {
                 trial = advance(&q, &direction, length);
@@ -766,15 +868,59 @@ pub fn minimize(
         (q, here, residual) = (trial, there, next);
     }
     match iterations {
-        Some(iterations) => Ok(DualSolution {
-            q,
-            iterations,
-            relative_residual: residual,
-        }),
+        Some(iterations) => Ok(refine(basis, measure, q, here, iterations)),
         None => Err(Error::NotConverged {
             solver,
             iterations: STEPS,
             residual,
         }),
+    }
+}
+
+/// Newton steps with the gradient and the coordinates in double-double and the matrix in double,
+/// each of which gains about as many digits as a double has; none where the measure has no
+/// such gradient.
+fn refine(
+    basis: &LocalBasis,
+    measure: &impl Measure,
+    q: Vec<f64>,
+    mut here: Expansion,
+    iterations: usize,
+) -> DualSolution {
+    const CORRECTIONS: usize = 8;
+    const REACHED: f64 = 1e-26;
+    let mut point: Vec<DoubleDouble> = q.iter().map(|&q| q.into()).collect();
+    if let (Some(gradient), Some(factored)) = (
+        precise_gradient(basis, measure, &point),
+        here.hessian.factor(0.0),
+    ) {
+        here.gradient = gradient;
+        for _ in 0..CORRECTIONS {
+            let residual = here.relative_residual();
+            if residual <= REACHED {
+                break;
+            }
+            let step = factored.solve(&here.gradient);
+            let next: Vec<DoubleDouble> = (point.iter().zip(step))
+                .map(|(&q, step)| q - step.into())
+                .collect();
+            let Some(gradient) = precise_gradient(basis, measure, &next) else {
+                break;
+            };
+            let before = std::mem::replace(&mut here.gradient, gradient);
+            let gained = here.relative_residual() < residual / 2.0;
+            if !gained {
+                here.gradient = before;
+                break;
+            }
+            point = next;
+        }
+    }
+    DualSolution {
+        relative_residual: here.relative_residual(),
+        q: point.iter().map(|q| q.high()).collect(),
+        low: point.iter().map(|q| q.low()).collect(),
+        gradient: here.gradient,
+        iterations,
     }
 }

@@ -5,6 +5,8 @@
 //! neighbouring data minus ∫ G(x, c) h̄''(c) dc, so no cancellation grows with m.
 
 use super::{
+    closed_form::ClosedForm,
+    double_double::DoubleDouble,
     dual::{self, Expansion, LocalBasis, Measure, Moments, Piece, Sheet},
     interpolation,
     quadrature::{Order, Quadrature},
@@ -15,7 +17,7 @@ use crate::{
 };
 use gauss_quad::GaussLegendre;
 use ndarray::Array2;
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, sync::Arc};
 
 /// Gaussian tails end where the density leaves the range of double precision.
 const GAUSSIAN_CUT: i32 = 38;
@@ -24,8 +26,10 @@ const GAUSSIAN_CUT: i32 = 38;
 #[derive(Debug, Clone)]
 pub struct Knots {
     bias: BiasDensity,
-    pieces: Vec<Piece>,
+    pieces: Arc<Vec<Piece>>,
     quadrature: Quadrature,
+    /// None for a Gaussian density, which has no closed form and is itself known to a double only.
+    closed_form: Option<ClosedForm>,
 }
 
 impl Knots {
@@ -37,9 +41,39 @@ impl Knots {
         let polynomial = !matches!(bias, BiasDensity::Gaussian { .. });
         Self {
             bias,
-            pieces,
-            quadrature: Quadrature::new(potential, polynomial, order),
+            pieces: Arc::new(pieces),
+            quadrature: Quadrature::new(potential, bias, order),
+            closed_form: polynomial.then(|| ClosedForm::new(potential)),
         }
+    }
+
+    /// Density of the knots at both ends of a piece, from within; None where it is not linear between.
+    fn precise_density(&self, piece: &Piece) -> Option<[DoubleDouble; 2]> {
+        let real = |v: f64| DoubleDouble::from(v);
+        let middle = piece.left + (piece.right - piece.left) / 2.0;
+        let at = |b: f64, inside: f64| match self.bias {
+            BiasDensity::Uniform { half_width } => Some(real(0.5) / real(half_width)),
+            BiasDensity::Triangular { half_width, mode } => {
+                let (c, b, mode) = (real(half_width), real(b), real(mode));
+                let share = if inside < mode.high() {
+                    (b + c) / (c + mode)
+                } else {
+                    (c - b) / (c - mode)
+                };
+                Some(share / c)
+            }
+            BiasDensity::Gaussian { .. } => None,
+        };
+        let half = real(0.5);
+        let density = |c: f64| {
+            let [plus, minus] = [at(c, middle)?, at(-c, -middle)?];
+            Some(match piece.sheet {
+                Sheet::Plus => plus * half,
+                Sheet::Minus => minus * half,
+                Sheet::Both => (plus + minus) * half,
+            })
+        };
+        Some([density(piece.left)?, density(piece.right)?])
     }
 
     /// Density of the knots of a sheet, with the sheet's share: p_B(w c)/2, or their sum.
@@ -55,9 +89,15 @@ impl Knots {
     /// Visits nodes of a piece on which u runs over `u` with t, weight (probability), α, (φ*)''.
     pub fn for_each(&self, piece: &Piece, u: [f64; 2], mut visit: impl FnMut(f64, f64, f64, f64)) {
         let length = piece.right - piece.left;
+        let at = |t: f64| self.density(piece.sheet, piece.left + t * length) * length;
+        if let BiasDensity::Uniform { .. } = self.bias {
+            let mass = at(0.5);
+            return self.quadrature.for_each(u, |node| {
+                visit(node.t, mass * node.weight, node.alpha, node.hessian);
+            });
+        }
         self.quadrature.for_each(u, |node| {
-            let mass = self.density(piece.sheet, piece.left + node.t * length) * length;
-            visit(node.t, mass * node.weight, node.alpha, node.hessian);
+            visit(node.t, at(node.t) * node.weight, node.alpha, node.hessian);
         });
     }
 }
@@ -108,6 +148,13 @@ impl Measure for Knots {
     fn moments(&self, piece: usize, u: [f64; 2]) -> Moments {
         self.moments_over(&self.pieces[piece], u)
     }
+
+    fn precise_first(&self, piece: usize, u: [DoubleDouble; 2]) -> Option<[DoubleDouble; 2]> {
+        let (piece, form) = (&self.pieces[piece], self.closed_form.as_ref()?);
+        let length = DoubleDouble::from(piece.right) - DoubleDouble::from(piece.left);
+        let mass = self.precise_density(piece)?.map(|p| p * length);
+        Some(form.first_moments(u, mass))
+    }
 }
 
 impl Knots {
@@ -117,6 +164,11 @@ impl Knots {
             quadrature,
             ..self.clone()
         }
+    }
+
+    /// Whether moments are integrated exactly.
+    pub fn is_exact(&self) -> bool {
+        self.quadrature.is_exact()
     }
 
     fn moments_over(&self, piece: &Piece, u: [f64; 2]) -> Moments {
@@ -153,6 +205,7 @@ pub struct Terms {
 pub struct Solution {
     setting: Setting,
     basis: LocalBasis,
+    least: Knots,
     knots: Knots,
     fine: Knots,
     dual: dual::DualSolution,
@@ -174,12 +227,14 @@ pub fn minimize(setting: &Setting) -> Result<Solution> {
         spread,
     );
     let potential = setting.limit_potential();
-    let knots = Knots::new(&basis, setting.bias, potential, Order::Base);
-    let fine = Knots::new(&basis, setting.bias, potential, Order::Fine);
-    let dual = dual::minimize("the infinite-width dual", &basis, &knots)?;
+    let least = Knots::new(&basis, setting.bias, potential, Order::Least);
+    let with = |order| least.with_quadrature(Quadrature::new(potential, setting.bias, order));
+    let (knots, fine) = (with(Order::Base), with(Order::Fine));
+    let dual = dual::minimize("the infinite-width dual", &basis, &least)?;
     Ok(Solution {
         setting: setting.clone(),
         basis,
+        least,
         knots,
         fine,
         dual,
@@ -206,6 +261,7 @@ impl Solution {
     /// The law of the knots, with the quadrature of the given order.
     pub fn knots(&self, order: Order) -> &Knots {
         match order {
+            Order::Least => &self.least,
             Order::Base => &self.knots,
             Order::Fine => &self.fine,
         }
@@ -220,10 +276,22 @@ impl Solution {
     /// like one. Expects m of them.
     pub fn with_coordinates(&self, q: Vec<f64>) -> Self {
         let mut other = self.clone();
-        other.dual.relative_residual =
-            Expansion::at(&self.basis, &self.knots, &q).relative_residual();
+        other.dual.low = vec![0.0; q.len()];
         other.dual.q = q;
+        let expansion = other.expansion();
+        other.dual.relative_residual = expansion.relative_residual();
+        other.dual.gradient = expansion.gradient;
         other
+    }
+
+    /// The dual at λ to all its digits.
+    pub fn expansion(&self) -> Expansion {
+        Expansion::precisely(&self.basis, &self.least, &self.dual.q, &self.dual.low)
+    }
+
+    /// Whether [`Self::expansion`] has its gradient from double-double arithmetic.
+    pub fn is_precise(&self) -> bool {
+        self.least.closed_form.is_some()
     }
 
     /// Newton steps to a relative residual of 10⁻¹⁰.
@@ -239,8 +307,9 @@ impl Solution {
     /// λ, in the order of the data file; 0 for points that follow from the others.
     pub fn multipliers(&self) -> Vec<f64> {
         let mut sorted = vec![0.0; self.setting.dataset.len()];
-        for (&place, value) in self.kept.iter().zip(self.basis.multipliers(&self.dual.q)) {
-            sorted[place] = value;
+        let q = DoubleDouble::join(&self.dual.q, &self.dual.low);
+        for (&place, value) in self.kept.iter().zip(self.basis.multipliers(&q)) {
+            sorted[place] = value.high();
         }
         self.setting.dataset.in_file_order(&sorted)
     }
@@ -251,8 +320,9 @@ impl Solution {
 
     /// u = λᵀF of a neuron with knot c.
     pub fn dual_function(&self, sheet: Sheet, c: f64) -> f64 {
+        let point = [&self.dual.q[..], &self.dual.low];
         self.basis
-            .dual_function(&self.dual.q, self.interval(c), sheet, c)
+            .precise_dual_function(point, self.interval(c), sheet, c)
     }
 
     /// α = (φ*)'(λᵀF) of a neuron with knot c: the limit of n(a_k − â_k).
@@ -262,16 +332,22 @@ impl Solution {
             .inverse_mirror_map(self.dual_function(sheet, c))
     }
 
-    /// Moments of α and (φ*)'' over a piece, with the fine quadrature.
+    /// Moments of α and (φ*)'' over a piece: exact, or with the fine quadrature.
     pub fn moments(&self, piece: &Piece) -> Moments {
-        self.fine.moments_over(piece, self.dual_at_ends(piece))
+        let knots = if self.least.is_exact() {
+            &self.least
+        } else {
+            &self.fine
+        };
+        knots.moments_over(piece, self.dual_at_ends(piece))
     }
 
     /// Values of u at both ends of a piece.
     pub fn dual_at_ends(&self, piece: &Piece) -> [f64; 2] {
+        let point = [&self.dual.q[..], &self.dual.low];
         [piece.left, piece.right].map(|c| {
             self.basis
-                .dual_function(&self.dual.q, piece.interval, piece.sheet, c)
+                .precise_dual_function(point, piece.interval, piece.sheet, c)
         })
     }
 
@@ -448,39 +524,54 @@ impl Solution {
         if setting.activation != Activation::Relu || !quadratic {
             return None;
         }
-        let rule = GaussLegendre::new(NonZeroUsize::new(24)?);
-        let pieces: Vec<Piece> = pieces(self.basis.x(), setting.bias, Sheet::Both)
+        // Integrands are polynomials of degree 2 under a uniform density, on halves of the pieces at 0.
+        let nodes = match setting.bias {
+            BiasDensity::Uniform { .. } => 2,
+            _ => 24,
+        };
+        let rule = GaussLegendre::new(NonZeroUsize::new(nodes)?);
+        let pieces = pieces(self.basis.x(), setting.bias, Sheet::Both);
+        let mut sums = [0.0; 5];
+        for piece in pieces
             .iter()
             .flat_map(|piece| piece.split(&[0.0]).collect::<Vec<_>>())
-            .collect();
-        let integral = |f: &dyn Fn(f64, f64, f64) -> f64| -> f64 {
-            pieces
-                .iter()
-                .map(|piece| {
-                    rule.integrate(piece.left, piece.right, |c| {
-                        let [plus, minus] = [setting.bias.density(c), setting.bias.density(-c)];
-                        f(c, plus, minus)
-                    })
-                })
-                .sum()
-        };
-        let alpha = |sheet, c| self.alpha(sheet, c);
-        let [plus, minus] = [Sheet::Plus, Sheet::Minus];
-        let curvature = |c: f64, p: f64, r: f64| (p * alpha(plus, c) + r * alpha(minus, c)) / 2.0;
-        let even = |p: f64, r: f64| (p + r) / 2.0;
-        let tilt = |p: f64, r: f64| (p - r) / (p + r);
-        let common = |p: f64, r: f64| 2.0 * p * r / (p + r);
-        let slopes = integral(&|c, p, r| {
-            (p * alpha(plus, c) - r * alpha(minus, c)) / 2.0 - tilt(p, r) * curvature(c, p, r)
-        });
-        let offset = integral(&|c, p, r| curvature(c, p, r) * (c.abs() - c * tilt(p, r)))
-            - 2.0 * self.value(0.0);
+        {
+            let potential = setting.limit_potential();
+            let [plus, minus] = [Sheet::Plus, Sheet::Minus]
+                .map(|sheet| self.dual_at_ends(&Piece { sheet, ..piece }));
+            let half = 0.5 * (piece.right - piece.left);
+            for &(node, weight) in rule.as_node_weight_pairs() {
+                let t = 0.5 + 0.5 * node;
+                let c = piece.left + 2.0 * half * t;
+                let alpha = |[l, r]: [f64; 2]| potential.inverse_mirror_map(l * (1.0 - t) + r * t);
+                let [p, r] = [setting.bias.density(c), setting.bias.density(-c)];
+                if p + r == 0.0 {
+                    continue;
+                }
+                let [right, left] = [p * alpha(plus) / 2.0, r * alpha(minus) / 2.0];
+                let (even, tilt, common) =
+                    ((p + r) / 2.0, (p - r) / (p + r), 2.0 * p * r / (p + r));
+                let curvature = right + left;
+                let terms = [
+                    curvature * curvature / even,
+                    right - left - tilt * curvature,
+                    curvature * (c.abs() - c * tilt),
+                    common,
+                    c * c * common,
+                ];
+                for (sum, term) in sums.iter_mut().zip(terms) {
+                    *sum += weight * half * term;
+                }
+            }
+        }
+        let [curvature, slopes, moment, mass, second_moment] = sums;
+        let offset = moment - 2.0 * self.value(0.0);
         // Where q ≡ 0 the functional's last two terms are constraints, which h̄ meets.
         let over = |square: f64, weight: f64| if weight > 0.0 { square / weight } else { 0.0 };
         Some(Terms {
-            curvature: integral(&|c, p, r| curvature(c, p, r).powi(2) / even(p, r)),
-            slopes: over(slopes.powi(2), integral(&|_, p, r| common(p, r))),
-            offset: over(offset.powi(2), integral(&|c, p, r| c * c * common(p, r))),
+            curvature,
+            slopes: over(slopes.powi(2), mass),
+            offset: over(offset.powi(2), second_moment),
         })
     }
 }

@@ -72,33 +72,34 @@ pub fn independent_points(setting: &Setting) -> Result<Vec<usize>> {
     Ok((0..x.len()).filter(|&i| !redundant[i]).collect())
 }
 
-/// Whether |·| features with these knots (ascending) span the data: n ≥ m, and every cyclic run of
+/// Whether |·| features with so many knots in each of the m + 1 intervals span the data: n ≥ m, and every cyclic run of
 /// k < m consecutive data points touches at least k knots in its k + 1 arcs, the two outer arcs
 /// being one. (For ReLU the decision is the rank of the first Newton matrix.)
 ///
 /// # Errors
 /// [`Error::NotInterpolable`] with the run of points that too few knots touch.
-pub fn knots_reach_data(dataset: &Dataset, knots: &[f64]) -> Result<()> {
+pub fn knots_reach_data(dataset: &Dataset, knots: &[usize]) -> Result<()> {
     let (x, m) = (dataset.x(), dataset.len());
     // Surplus of each arc over one knot; arc i lies between x_i and x_{i+1}, arc 0 is both outer ones.
     let mut surplus = vec![-1_i64; m];
-    for &c in knots {
-        surplus[x.partition_point(|&xi| xi <= c) % m] += 1;
+    for (interval, &count) in knots.iter().enumerate() {
+        surplus[interval % m] += count as i64;
     }
+    let width: usize = knots.iter().sum();
     let too_few = |what: String| {
         Err(Error::NotInterpolable {
             what,
             remedy: "take a larger width, another seed or fewer points".into(),
         })
     };
-    if knots.len() < m {
-        return too_few(format!("{} neurons cannot fit {m} points", knots.len()));
+    if width < m {
+        return too_few(format!("{width} neurons cannot fit {m} points"));
     }
     // A run of k points has k + 1 arcs, so the least sum over a cyclic run of arcs decides: either
     // it does not wrap around, or its complement is the largest run that does not.
     let (mut prefix, mut highest, mut lowest) = (0_i64, (0, 0), (0, 0));
     let mut worst = (0, 0..0);
-    let total = knots.len() as i64 - m as i64;
+    let total = width as i64 - m as i64;
     for end in 1..=m {
         prefix += surplus[end - 1];
         worst = [

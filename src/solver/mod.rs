@@ -1,6 +1,8 @@
 //! Solvers: what the network becomes. No file is read and nothing printed here.
 
 pub mod bregman_projection;
+pub mod closed_form;
+pub mod double_double;
 pub mod dual;
 pub mod infinite_width;
 mod interpolation;

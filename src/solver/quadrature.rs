@@ -7,11 +7,14 @@
 use gauss_quad::GaussLegendre;
 use std::num::NonZeroUsize;
 
-use crate::setting::{Family, Potential};
+use crate::setting::{BiasDensity, Family, Potential};
 
-/// How many nodes: the difference of the two is the estimate of the quadrature's error.
+/// How many nodes: the difference of the last two is the estimate of the quadrature's error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
+    /// Just enough for the first and second moments of the solvers, where they are polynomials; else as
+    /// [`Order::Base`].
+    Least,
     /// Exact for every polynomial integrand of the solvers and of the covariance.
     Base,
     /// Half as many again.
@@ -35,8 +38,14 @@ pub struct Node {
 #[derive(Debug, Clone)]
 pub struct Quadrature {
     potential: Potential,
-    /// Nodes and weights on \[0, 1\].
+    /// Nodes and weights on \[0, 1\], for integrands that are polynomials in α.
     rule: Vec<(f64, f64)>,
+    /// The same for those that are analytic in the knot, with their singularity at least `far`
+    /// lengths away.
+    smooth: Vec<(f64, f64)>,
+    far: f64,
+    /// Whether moments are integrated exactly.
+    exact: bool,
     /// Whether integrands are singular at α = 0, so that pieces are split there.
     split: bool,
     /// α = α₁ s^k makes them smooth on either side.
@@ -44,9 +53,10 @@ pub struct Quadrature {
 }
 
 impl Quadrature {
-    /// A rule for functions of α and for densities that are polynomials of degree ≤ 1 on each
-    /// piece (`polynomial_density`) or merely analytic, on pieces as long as their scale.
-    pub fn new(potential: Potential, polynomial_density: bool, order: Order) -> Self {
+    /// A rule for functions of α under a density, on pieces where that is a polynomial of degree
+    /// ≤ 1 or, for a Gaussian, as long as its scale.
+    pub fn new(potential: Potential, bias: BiasDensity, order: Order) -> Self {
+        let gaussian = matches!(bias, BiasDensity::Gaussian { .. });
         let (nodes, split, substitution) = match potential.family() {
             Family::Quadratic { .. } => (4, false, 1),
             Family::Hypentropy { .. } => (12, false, 1),
@@ -66,13 +76,35 @@ impl Quadrature {
             Family::Power { exponent, .. } => f64::from(substitution) * (exponent - 1.0),
             _ => 1.0,
         };
-        let nodes = if polynomial_density {
-            nodes.max((2.0 * degree) as usize)
-        } else {
+        let nodes = if gaussian {
             nodes.max(20).max((8.0 * degree) as usize)
+        } else {
+            nodes.max((2.0 * degree) as usize)
         }
         .min(256);
-        Self::with_nodes(potential, nodes, order, split, substitution)
+        let base = Self::with_nodes(potential, nodes, order, split, substitution);
+        match (order, potential.family()) {
+            (Order::Least, Family::Power { exponent: p, .. })
+                if p.fract() == 0.0 && p <= 32.0 && !gaussian =>
+            {
+                // Moments have degree 2p − 2, and p − 1 more under a linear density. Eight lengths from the
+                // singularity six points err by (17 + √288)⁻¹² = 4·10⁻¹⁹.
+                let linear = matches!(bias, BiasDensity::Triangular { .. });
+                let degree = if linear { 3.0 * p - 3.0 } else { 2.0 * p - 2.0 };
+                Self {
+                    rule: rule((degree / 2.0) as usize + 1),
+                    smooth: rule(6),
+                    far: 8.0,
+                    exact: true,
+                    ..base
+                }
+            }
+            (_, Family::Quadratic { .. }) => Self {
+                exact: !gaussian,
+                ..base
+            },
+            _ => base,
+        }
     }
 
     /// A rule for integrands with |α|^(q−1) as well, q not even, in a quadratic problem.
@@ -88,17 +120,15 @@ impl Quadrature {
         substitution: i32,
     ) -> Self {
         let nodes = match order {
-            Order::Base => nodes,
+            Order::Least | Order::Base => nodes,
             Order::Fine => nodes + nodes / 2,
         };
-        let rule = GaussLegendre::new(NonZeroUsize::new(nodes).unwrap_or(NonZeroUsize::MIN))
-            .as_node_weight_pairs()
-            .iter()
-            .map(|&(node, weight)| (0.5 + 0.5 * node, 0.5 * weight))
-            .collect();
         Self {
             potential,
-            rule,
+            rule: rule(nodes),
+            smooth: rule(nodes),
+            far: 1.0,
+            exact: false,
             split,
             substitution,
         }
@@ -109,6 +139,11 @@ impl Quadrature {
         &self.potential
     }
 
+    /// Whether first and second moments of α and (φ*)'' are exact, not only close.
+    pub fn is_exact(&self) -> bool {
+        self.exact
+    }
+
     /// Visits the nodes of a piece on which u runs from `u[0]` to `u[1]`.
     pub fn for_each(&self, u: [f64; 2], mut visit: impl FnMut(Node)) {
         let change = u[1] - u[0];
@@ -117,11 +152,8 @@ impl Quadrature {
         } else {
             0.0
         };
-        // At least a length away from its singularity at 0, α is analytic in u.
-        if change == 0.0 || nearest >= change.abs() {
-            return self.in_knot(u, 1, &mut visit);
-        }
         match self.potential.family() {
+            _ if change == 0.0 => self.in_knot(u, 1, &mut visit),
             Family::Hypentropy { .. } => {
                 // α and (φ*)'' grow by e⁴ on a panel; 12 nodes then err by 10⁻²³, 10⁻¹⁶ for α².
                 let panels = (change.abs() / (4.0 * self.potential.scale())).ceil();
@@ -129,6 +161,8 @@ impl Quadrature {
                 let panels = if panels < 375.0 { panels } else { 1.0 };
                 self.in_knot(u, panels as usize, &mut visit);
             }
+            // Far from its singularity at 0, α is analytic in u.
+            _ if nearest >= self.far * change.abs() => self.in_knot(u, 1, &mut visit),
             Family::Quadratic { .. } if !self.split => self.in_knot(u, 1, &mut visit),
             _ => {
                 let ends = u.map(|u| self.potential.inverse_mirror_map(u));
@@ -145,7 +179,7 @@ impl Quadrature {
     fn in_knot(&self, u: [f64; 2], panels: usize, visit: &mut impl FnMut(Node)) {
         let length = 1.0 / panels as f64;
         for panel in 0..panels {
-            for &(s, weight) in &self.rule {
+            for &(s, weight) in &self.smooth {
                 let t = (panel as f64 + s) * length;
                 let alpha = self
                     .potential
@@ -167,7 +201,7 @@ impl Quadrature {
             let hessian = self.potential.hessian(alpha);
             Node {
                 t: ((self.potential.mirror_map(alpha) - u[0]) / change).clamp(0.0, 1.0),
-                weight: weight * hessian * dalpha / change,
+                weight: weight * hessian * (dalpha / change),
                 alpha,
                 hessian: 1.0 / hessian,
             }
@@ -196,4 +230,13 @@ impl Quadrature {
             visit(node(a * root.powi(k), dalpha, weight));
         }
     }
+}
+
+/// Gauss–Legendre nodes and weights on [0, 1].
+fn rule(nodes: usize) -> Vec<(f64, f64)> {
+    GaussLegendre::new(NonZeroUsize::new(nodes).unwrap_or(NonZeroUsize::MIN))
+        .as_node_weight_pairs()
+        .iter()
+        .map(|&(node, weight)| (0.5 + 0.5 * node, 0.5 * weight))
+        .collect()
 }
