@@ -193,7 +193,7 @@ fn closed_forms_agree_with_gauss() {
         "hypentropy:0.5",
     ] {
         let potential: Potential = potential.parse().unwrap();
-        let form = ClosedForm::new(potential);
+        let form = ClosedForm::new(potential).unwrap();
         let (from, to, count) = (exact(2.0), exact(3.0), 4096);
         let density = [exact(0.3), exact(0.7)];
         let at = |t: DoubleDouble, [l, r]: [DoubleDouble; 2]| l + (r - l) * t;

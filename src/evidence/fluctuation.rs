@@ -9,7 +9,7 @@ use ndarray::Array2;
 use crate::{
     Error, Result,
     solver::{
-        dual::{Expansion, Factored, Measure, Moments, Piece},
+        dual::{Expansion, Factored, Measure, Moments, Piece, Sheet},
         infinite_width::Solution,
         quadrature::{Order, Quadrature},
     },
@@ -177,6 +177,27 @@ impl Squares {
 /// [`Error::NotConverged`] where the Newton matrix at the solution is singular in double precision.
 pub fn covariance(solution: &Solution, points: &[f64]) -> Result<Array2<f64>> {
     Ok(Remainders::new(solution, points, Multipliers::Refitted)?.covariance(solution))
+}
+
+/// α D_x of single neurons, given by sheet and knot: less its mean, what a neuron adds to n (f_n(x) − h̄(x)) to
+/// leading order. It relates networks under several settings that start alike.
+///
+/// # Errors
+/// As [`covariance`].
+pub fn influences(solution: &Solution, x: f64, neurons: &[(Sheet, f64)]) -> Result<Vec<f64>> {
+    let regression = Regression::new(solution, &[x])?;
+    let ends = regression.remainder(x);
+    let influence = |&(sheet, c): &(Sheet, f64)| {
+        let holds = |piece: &Piece| piece.sheet == sheet && piece.left <= c && c <= piece.right;
+        let number = regression.pieces.iter().position(holds);
+        number.map_or(0.0, |number| {
+            let Piece { left, right, .. } = regression.pieces[number];
+            let t = (c - left) / (right - left);
+            let [l, r] = ends[number];
+            solution.alpha(sheet, c) * (l * (1.0 - t) + r * t)
+        })
+    };
+    Ok(neurons.iter().map(influence).collect())
 }
 
 /// Covariance of √n (f_n − h̄) for networks that keep the λ of infinite width instead of the one

@@ -22,6 +22,8 @@ use crate::{
 /// Neurons that one thread adds up at a time; the sums of chunks are added in order, so that no result
 /// depends on the number of threads.
 const CHUNK: usize = 1 << 15;
+/// Neurons of which φ* is differentiated at a time.
+const BLOCK: usize = 256;
 
 /// Neurons sorted by sheet and knot. Knot and number of each are all that is stored: two words a neuron.
 #[derive(Debug, Clone)]
@@ -55,15 +57,29 @@ impl Neurons {
         }
     }
 
-    /// Moments over a piece of functions of place and position, given as α and (φ*)''.
-    fn sum(&self, piece: usize, value: impl Fn(u32, f64) -> [f64; 2] + Sync) -> Moments {
+    /// Moments over a piece of α and (φ*)'', which `values` fills in for some neurons from their positions.
+    fn sum(
+        &self,
+        piece: usize,
+        values: impl Fn(&[(f64, u32)], &[f64], &mut [f64], &mut [f64]) + Sync,
+    ) -> Moments {
         let position = self.position(piece);
         let chunk = |neurons: &[(f64, u32)]| {
             let mut moments = Moments::default();
-            for &(c, place) in neurons {
-                let t = position(c);
-                let [alpha, hessian] = value(place, t);
-                moments.add(t, self.weight, alpha, hessian);
+            let [mut positions, mut alpha, mut hessian] = [[0.0; BLOCK]; 3];
+            for block in neurons.chunks(BLOCK) {
+                let size = block.len();
+                let places = positions.iter_mut().zip(block);
+                places.for_each(|(t, &(c, _))| *t = position(c));
+                values(
+                    block,
+                    &positions[..size],
+                    &mut alpha[..size],
+                    &mut hessian[..size],
+                );
+                for k in 0..size {
+                    moments.add(positions[k], self.weight, alpha[k], hessian[k]);
+                }
             }
             moments
         };
@@ -91,11 +107,12 @@ impl Measure for Neurons {
     }
 
     fn moments(&self, piece: usize, u: [f64; 2]) -> Moments {
-        self.sum(piece, |_, t| {
-            let alpha = self
-                .potential
-                .inverse_mirror_map(u[0] * (1.0 - t) + u[1] * t);
-            [alpha, 1.0 / self.potential.hessian(alpha)]
+        self.sum(piece, |_, positions, alpha, hessian| {
+            let mut dual = [0.0; BLOCK];
+            let pairs = dual.iter_mut().zip(positions);
+            pairs.for_each(|(dual, t)| *dual = u[0] * (1.0 - t) + u[1] * t);
+            let dual = &dual[..positions.len()];
+            self.potential.conjugate_derivatives(dual, alpha, hessian);
         })
     }
 }
@@ -239,9 +256,11 @@ impl Neurons {
         let basis = LocalBasis::new(data, setting.activation, spread);
         let mut coordinates = vec![0.0; m];
         for (number, piece) in self.pieces.iter().enumerate() {
-            let sums = self
-                .sum(number, |place, _| [initial.a[place as usize], 0.0])
-                .first;
+            let sums = self.sum(number, |block, _, alpha, _| {
+                let places = alpha.iter_mut().zip(block);
+                places.for_each(|(alpha, &(_, place))| *alpha = initial.a[place as usize]);
+            });
+            let sums = sums.first;
             for (c, sum) in [piece.left, piece.right].into_iter().zip(sums) {
                 let functions = basis.functions(piece.interval, piece.sheet, c);
                 for (index, value) in basis.indices(piece.interval).into_iter().zip(functions) {

@@ -54,8 +54,9 @@ struct Point {
 }
 
 impl ClosedForm {
-    /// Of a potential within the hypotheses; others have no such moments at 0.
-    pub fn new(potential: Potential) -> Self {
+    /// Of a potential within the hypotheses (others have no such moments at 0); none where the family has no
+    /// closed form.
+    pub fn new(potential: Potential) -> Option<Self> {
         let one = exact(1.0);
         let power = |p: f64, a: DoubleDouble, b: DoubleDouble| {
             let slope = [exact(p) * a, exact(2.0) * b];
@@ -85,6 +86,7 @@ impl ClosedForm {
                 power(exponent, one / total, exact(omega) / total)
             }
             Family::Hypentropy { beta } => Law::Hypentropy { beta: exact(beta) },
+            Family::Own(_) => return None,
         };
         // The roots of P₄: x² = (15 ∓ 2√30)/35 with weights (18 ± √30)/36.
         let root = exact(30.0).sqrt();
@@ -95,7 +97,7 @@ impl ClosedForm {
         };
         let [(near, heavy), (far, light)] = [pair(1.0), pair(-1.0)];
         let half = exact(0.5);
-        Self {
+        Some(Self {
             potential,
             law,
             rule: [
@@ -104,7 +106,7 @@ impl ClosedForm {
                 (half + near, heavy),
                 (half + far, light),
             ],
-        }
+        })
     }
 
     /// ∫ α (1 − t) p and ∫ α t p over a piece on which u runs between its values and p between `density`.

@@ -793,7 +793,7 @@ pub fn minimize(
     let gentle = match measure.potential().family() {
         Family::Quadratic { .. } => true,
         Family::Power { exponent, .. } => exponent <= 4.0,
-        Family::Hypentropy { .. } => false,
+        Family::Hypentropy { .. } | Family::Own(_) => false,
     };
     let eager = precise && gentle;
     let mut q = vec![0.0; basis.len()];

@@ -43,7 +43,7 @@ impl Knots {
             bias,
             pieces: Arc::new(pieces),
             quadrature: Quadrature::new(potential, bias, order),
-            closed_form: polynomial.then(|| ClosedForm::new(potential)),
+            closed_form: polynomial.then(|| ClosedForm::new(potential)).flatten(),
         }
     }
 
