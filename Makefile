@@ -30,9 +30,10 @@ test: setup
 bench: openblas
 	$(CARGO) bench --locked --bench solvers
 
-# The table of proofs.md, "What the audit detects".
+# The tables of proofs.md, "What the audit detects" and "A network trained elsewhere".
 detection: openblas
 	$(CARGO) bench --locked --bench detection
+	$(CARGO) bench --locked --bench inspection
 
 # The tables of README.md, "Beside the authors' notebooks".
 comparison: openblas
