@@ -15,7 +15,7 @@ use crate::{
         },
     },
     evidence::{
-        Evidence, certificate,
+        Evidence, certificate, conic,
         extrapolation::{Limit, largest},
         statistics::{self, Alternative},
     },
@@ -67,8 +67,8 @@ const NEURONS: usize = 1_000;
 /// Width and number of the networks whose kernels are measured.
 const WIDTH: usize = 14_580;
 const DRAWS: usize = 40;
-/// Neurons over which the influence of one on the kernel's change is averaged.
-const INFLUENCES: usize = 100_000;
+/// Cells between neighbouring data over which the influence of a neuron on the kernel's change is averaged.
+const CELLS: usize = 50_000;
 /// Neurons of an ensemble, and how often they are copied.
 const DIFFERENT: usize = 60;
 const COPIES: [usize; 3] = [9, 18, 36];
@@ -246,7 +246,7 @@ impl Crowd {
         });
         let changes: Vec<f64> = changes.collect::<Result<_>>()?;
         let solution = infinite_width::minimize(setting)?;
-        let deviation = deviation(&solution, seed ^ (1 << 32))?;
+        let deviation = deviation(&solution)?;
         Ok(Self {
             name,
             solution,
@@ -334,11 +334,23 @@ fn mean_square(features: &Array2<f64>, weight: &Array1<f64>) -> Array2<f64> {
 }
 
 /// Standard deviation of √n times the relative change of a network's kernel, by the influence of one
-/// neuron (proofs.md, `not-kernel`) over a sample.
-fn deviation(solution: &Solution, seed: u64) -> Result<f64> {
+/// neuron (proofs.md, `not-kernel`), over midpoints of cells in place of neurons: few are so soft that they
+/// count, and a sample has too few of them.
+fn deviation(solution: &Solution) -> Result<f64> {
     let setting = solution.setting();
     let potential = setting.limit_potential();
-    let neurons = Network::sample(&setting.bias, OutputInit::Zero, INFLUENCES, seed);
+    // Knots of an even density: the same on both sheets.
+    let cells = conic::midpoints(&setting.bias, setting.dataset.x(), CELLS);
+    let both = || cells.iter().chain(&cells);
+    let sheet = |k: usize| if k < cells.len() { 1.0 } else { -1.0 };
+    let w: Array1<f64> = (0..2 * cells.len()).map(sheet).collect();
+    let neurons = Network {
+        b: both().zip(&w).map(|((knot, _), w)| w * knot).collect(),
+        a: Array1::zeros(w.len()),
+        d: 0.0,
+        w,
+    };
+    let mass: Array1<f64> = both().map(|(_, mass)| 0.5 * mass).collect();
     let features = features(setting, &neurons);
     let y = Array1::from(setting.dataset.y().to_vec());
     // The figures' data are in ascending order.
@@ -347,10 +359,13 @@ fn deviation(solution: &Solution, seed: u64) -> Result<f64> {
     let softness = alpha.mapv(|alpha| 1.0 / potential.hessian(alpha));
     let turn = alpha.mapv(|a| -potential.third_derivative(a) / potential.hessian(a).powi(3));
     let rest = alpha.mapv(|_| 1.0 / potential.hessian(0.0));
-    let [end, start] = [&softness, &rest].map(|weight| mean_square(&features, weight));
+    let [end, start] = [&softness, &rest].map(|weight| {
+        let weighted = &features * &(weight * &mass).insert_axis(Axis(1));
+        features.t().dot(&weighted)
+    });
     let inverse = end
         .inv()
-        .map_err(|_| not_converged("the Newton matrix of a sample"))?;
+        .map_err(|_| not_converged("the Newton matrix of a grid"))?;
     let change = &end - &start;
     let square = |matrix: &Array2<f64>| matrix.iter().map(|v| v * v).sum::<f64>();
     let ratio = (square(&change) / square(&start)).sqrt();
@@ -359,11 +374,12 @@ fn deviation(solution: &Solution, seed: u64) -> Result<f64> {
     let back = &along + &(&start * (ratio / square(&start)));
     let form = |matrix: &Array2<f64>| (features.dot(matrix) * &features).sum_axis(Axis(1));
     // dλ = −H⁻¹(αF − y), which turns 1/φ'' of all neurons by (φ*)'''Fᵀdλ.
-    let pull = features.t().dot(&(&turn * &form(&along))) / INFLUENCES as f64;
+    let pull = features.t().dot(&(&turn * &form(&along) * &mass));
     let answer = inverse.dot(&pull);
     let moved = &alpha * &features.dot(&answer) - y.dot(&answer);
     let influence = &softness * &form(&along) - &rest * &form(&back) - moved;
-    Ok(influence.std(0.0))
+    let mean = influence.dot(&mass);
+    Ok(influence.mapv(|v| (v - mean).powi(2)).dot(&mass).sqrt())
 }
 
 /// The kernel of infinite width under the potential of a finite one, unscaled.
