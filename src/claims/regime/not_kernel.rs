@@ -22,6 +22,7 @@ use crate::{
     setting::{Activation, Dataset, Network, OutputInit, Potential, Scaling, Setting},
     solver::{
         bregman_projection,
+        dual::Sheet,
         infinite_width::{self, Solution},
         model::Trained,
         quadrature::{Order, Quadrature},
@@ -67,8 +68,8 @@ const NEURONS: usize = 1_000;
 /// Width and number of the networks whose kernels are measured.
 const WIDTH: usize = 14_580;
 const DRAWS: usize = 40;
-/// Cells between neighbouring data over which the influence of a neuron on the kernel's change is averaged.
-const CELLS: usize = 50_000;
+/// Cells between neighbouring data and changes of sign over which the influence of a neuron on the kernel's change is averaged.
+const CELLS: usize = 20_000;
 /// Neurons of an ensemble, and how often they are copied.
 const DIFFERENT: usize = 60;
 const COPIES: [usize; 3] = [9, 18, 36];
@@ -333,6 +334,25 @@ fn mean_square(features: &Array2<f64>, weight: &Array1<f64>) -> Array2<f64> {
     features.t().dot(&weighted) / weight.len() as f64
 }
 
+/// The data, and where λᵀF, linear between them, changes its sign: cells are small about these, and there
+/// 1/φ'' changes fast.
+fn soft_knots(solution: &Solution) -> Vec<f64> {
+    let setting = solution.setting();
+    let (x, edge) = (setting.dataset.x(), setting.bias.half_width());
+    let mut ends: Vec<f64> = x.iter().copied().chain([-edge, edge]).collect();
+    ends.sort_by(f64::total_cmp);
+    let mut knots = x.to_vec();
+    for &sheet in Sheet::of(setting.activation) {
+        for pair in ends.windows(2) {
+            let [left, right] = [pair[0], pair[1]].map(|c| solution.dual_function(sheet, c));
+            if left * right < 0.0 {
+                knots.push(pair[0] + (pair[1] - pair[0]) * (left / (left - right)));
+            }
+        }
+    }
+    knots
+}
+
 /// Standard deviation of √n times the relative change of a network's kernel, by the influence of one
 /// neuron (proofs.md, `not-kernel`), over midpoints of cells in place of neurons: few are so soft that they
 /// count, and a sample has too few of them.
@@ -340,7 +360,7 @@ fn deviation(solution: &Solution) -> Result<f64> {
     let setting = solution.setting();
     let potential = setting.limit_potential();
     // Knots of an even density: the same on both sheets.
-    let cells = conic::midpoints(&setting.bias, setting.dataset.x(), CELLS);
+    let cells = conic::midpoints(&setting.bias, &soft_knots(solution), CELLS);
     let both = || cells.iter().chain(&cells);
     let sheet = |k: usize| if k < cells.len() { 1.0 } else { -1.0 };
     let w: Array1<f64> = (0..2 * cells.len()).map(sheet).collect();
