@@ -10,7 +10,7 @@ use crate::{
     setting::Family,
     solver::{
         closed_form,
-        dual::{BorderedMatrix, Expansion, Measure, Piece, Sheet},
+        dual::{self, BorderedMatrix, Expansion, Measure, Piece, Sheet},
         infinite_width::Solution,
         quadrature::Order,
     },
@@ -135,10 +135,7 @@ impl<'a> Tube<'a> {
         let stretch = ratio.powf(potential.elasticity().recip());
         let least = stretch / (stretch - 1.0);
         let stable = potential.stability_radius(ratio);
-        let mut sections: Vec<Section> = pieces
-            .iter()
-            .map(|piece| Section::new(solution, *piece))
-            .collect();
+        let mut sections = dual::for_pieces(pieces.len(), |k| Section::new(solution, pieces[k]));
         for _ in 0..ROUNDS {
             let mut hessian = BorderedMatrix::zero(basis.len());
             for section in &mut sections {

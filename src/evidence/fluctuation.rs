@@ -5,11 +5,12 @@
 //! regression on the features of the data in the weight (φ*)''.
 
 use ndarray::Array2;
+use rayon::prelude::*;
 
 use crate::{
     Error, Result,
     solver::{
-        dual::{Expansion, Factored, Measure, Moments, Piece, Sheet},
+        dual::{self, Expansion, Factored, Measure, Moments, Piece, Sheet},
         infinite_width::Solution,
         quadrature::{Order, Quadrature},
     },
@@ -155,7 +156,7 @@ impl Squares {
             });
             (moments.first, moments.second)
         };
-        Self(pieces.iter().map(moments).collect())
+        Self(dual::for_pieces(pieces.len(), |k| moments(&pieces[k])))
     }
 
     /// Cov(αD, αD') of functions that are linear on each piece, from their values at its ends.
@@ -214,14 +215,15 @@ pub fn frozen_covariance(solution: &Solution, points: &[f64]) -> Result<Array2<f
 /// # Errors
 /// As [`covariance`].
 pub fn standard_deviations(solution: &Solution, points: &[f64]) -> Result<Vec<f64>> {
-    // One point at a time: the diagonal alone, in O(m) memory.
+    // One point at a time on each processor: the diagonal alone, in O(m) memory.
     let regression = Regression::new(solution, points)?;
     let squares = Squares::new(solution, &regression.pieces);
     let variance = |&x: &f64| {
         let remainder = regression.remainder(x);
         squares.covariance(&remainder, &remainder)
     };
-    Ok(points.iter().map(|x| variance(x).max(0.0).sqrt()).collect())
+    let deviation = |x| variance(x).max(0.0).sqrt();
+    Ok(points.par_iter().map(deviation).collect())
 }
 
 /// δ(x) with n^(q−2)(f_φ − f_GF)(x) → c·δ(x) for unscaled potentials ½φ''(0)z² + c|z|^q + …

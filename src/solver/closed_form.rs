@@ -47,12 +47,6 @@ fn exact(value: f64) -> DoubleDouble {
     value.into()
 }
 
-/// A point of a piece: u and A_ℓ/u^ℓ, ℓ = 0 … 3, with A₀ = α; all odd in u.
-struct Point {
-    u: DoubleDouble,
-    ratios: [DoubleDouble; 4],
-}
-
 impl ClosedForm {
     /// Of a potential within the hypotheses (others have no such moments at 0); none where the family has no
     /// closed form.
@@ -128,23 +122,32 @@ impl ClosedForm {
             Law::Hypentropy { .. } => change.high().abs() < 1.0 / 128.0,
             Law::Power { .. } => nearest >= FAR * change.high().abs(),
         };
+        let zero = exact(0.0);
         let [zeroth, first, second] = if smooth {
-            let zero = exact(0.0);
             self.rule.iter().fold([zero; 3], |[a, b, c], &(t, weight)| {
-                let term = self.alpha(start + change * t) * weight;
+                let [alpha] = self.ratios(start + change * t);
+                let term = alpha * weight;
                 [a + term, b + term * t, c + term * t * t]
             })
         } else {
-            let [from, to] = [start, end].map(|u| self.point(u));
-            let term = |point: &Point, level: usize| {
-                point.ratios[level] * (point.u / change).powi(level as u32)
+            let constant = density[0] == density[1];
+            let terms = |u: DoubleDouble| {
+                let [_, one, two, three] = if constant {
+                    let [zeroth, one, two] = self.ratios(u);
+                    [zeroth, one, two, zero]
+                } else {
+                    self.ratios(u)
+                };
+                let reach = u / change;
+                let square = reach * reach;
+                [one * reach, two * square, three * square * reach]
             };
-            let [one, two, three] = [1, 2, 3].map(|level| [term(&from, level), term(&to, level)]);
+            let ([one, two, three], [one_end, two_end, three_end]) = (terms(start), terms(end));
             let twice = exact(2.0);
             [
-                one[1] - one[0],
-                one[1] - (two[1] - two[0]),
-                one[1] - twice * two[1] + twice * (three[1] - three[0]),
+                one_end - one,
+                one_end - (two_end - two),
+                one_end - twice * two_end + twice * (three_end - three),
             ]
         };
         let slope = density[1] - density[0];
@@ -153,30 +156,23 @@ impl ClosedForm {
         [(whole - right) * scale, right * scale]
     }
 
-    /// α at scale 1.
-    fn alpha(&self, u: DoubleDouble) -> DoubleDouble {
-        self.point(u).ratios[0]
-    }
-
-    fn point(&self, u: DoubleDouble) -> Point {
+    /// A_ℓ/u^ℓ for ℓ < `LEVELS` ≤ 4, with A₀ = α, at scale 1; all odd in u.
+    fn ratios<const LEVELS: usize>(&self, u: DoubleDouble) -> [DoubleDouble; LEVELS] {
         if u.high() == 0.0 {
-            return Point {
-                u,
-                ratios: [exact(0.0); 4],
-            };
+            return [exact(0.0); LEVELS];
         }
-        let ratios = match &self.law {
+        match &self.law {
             Law::Hypentropy { beta } => {
                 let (growth, one) = (u.exp(), exact(1.0));
                 let [sinh, cosh] = [growth - one / growth, growth + one / growth]
                     .map(|twice| *beta * twice * exact(0.5));
                 let square = u * u;
-                [
-                    sinh,
-                    (cosh - *beta) / u,
-                    (sinh - *beta * u) / square,
-                    (cosh - *beta - *beta * square * exact(0.5)) / (square * u),
-                ]
+                std::array::from_fn(|level| match level {
+                    0 => sinh,
+                    1 => (cosh - *beta) / u,
+                    2 => (sinh - *beta * u) / square,
+                    _ => (cosh - *beta - *beta * square * exact(0.5)) / (square * u),
+                })
             }
             Law::Power {
                 exponent,
@@ -193,21 +189,22 @@ impl ClosedForm {
                 let step = excess.high() / hessian;
                 let alpha = exact(guess) - exact(step);
                 let power = steepness * (exact(1.0) - exact((exponent - 2.0) * step / guess));
+                if LEVELS == 1 {
+                    return [alpha; LEVELS];
+                }
                 // T/(paT + 2b) and 1/(paT + 2b), bounded where T is not.
                 let gentle = exact(1.0) / (slope[0] * power + slope[1]);
                 let steep = power * gentle;
-                let ratio = |level: usize| {
+                std::array::from_fn(|level| {
                     let (mut sum, mut weight) = (coefficients[level][level], gentle);
                     for k in (0..level).rev() {
                         sum = sum * steep + coefficients[level][k] * weight;
                         weight = weight * gentle;
                     }
                     alpha * sum
-                };
-                [alpha, ratio(1), ratio(2), ratio(3)]
+                })
             }
-        };
-        Point { u, ratios }
+        }
     }
 }
 

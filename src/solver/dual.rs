@@ -120,7 +120,7 @@ fn dot<T: Real>(a: &Functions<T>, b: &Functions<T>) -> T {
 }
 
 /// One value for each piece, in parallel where there are many.
-fn for_pieces<T: Send>(count: usize, value: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
+pub fn for_pieces<T: Send>(count: usize, value: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
     const CHUNK: usize = 2048;
     if count <= CHUNK {
         return (0..count).map(value).collect();
@@ -447,6 +447,9 @@ impl BorderedMatrix {
             pivot[j] = kept(self.diagonal[j] - update, self.diagonal[j])?;
         }
         let mut factored = Factored {
+            multiplier: (self.off_diagonal.iter().zip(&pivot))
+                .map(|(coupling, pivot)| coupling / pivot)
+                .collect(),
             off_diagonal: self.off_diagonal.clone(),
             diagonal: self.diagonal.clone(),
             pivot,
@@ -483,6 +486,8 @@ pub struct Factored {
     diagonal: Vec<f64>,
     off_diagonal: Vec<f64>,
     pivot: Vec<f64>,
+    /// Entry j of L couples j and j + 1.
+    multiplier: Vec<f64>,
     border: [Vec<f64>; 2],
     /// T⁻¹ times the border, T the inner tridiagonal matrix.
     eliminated: [Vec<f64>; 2],
@@ -494,12 +499,12 @@ impl Factored {
     fn solve_inner(&self, b: &mut [f64]) {
         let m = b.len();
         for j in 2..m - 1 {
-            b[j] -= self.off_diagonal[j - 1] / self.pivot[j - 1] * b[j - 1];
+            b[j] -= self.multiplier[j - 1] * b[j - 1];
         }
         for j in (1..m - 1).rev() {
             b[j] /= self.pivot[j];
             if j + 2 < m {
-                b[j] -= self.off_diagonal[j] / self.pivot[j] * b[j + 1];
+                b[j] -= self.multiplier[j] * b[j + 1];
             }
         }
     }
@@ -555,7 +560,7 @@ impl Factored {
     pub fn quadratic_form(&self, inner: &[f64], indices: [usize; 4], f: &Functions) -> f64 {
         let [left, right, ..] = indices;
         let neighbour = if f[0] != 0.0 && f[1] != 0.0 {
-            -self.off_diagonal[left] / self.pivot[left] * inner[right]
+            -self.multiplier[left] * inner[right]
         } else {
             0.0
         };
@@ -649,15 +654,6 @@ impl Expansion {
         expansion
     }
 
-    /// The same at q + `low`, with the gradient from double-double where the measure has it.
-    pub fn precisely(basis: &LocalBasis, measure: &impl Measure, q: &[f64], low: &[f64]) -> Self {
-        let mut expansion = Self::at(basis, measure, q);
-        if let Some(gradient) = precise_gradient(basis, measure, &DoubleDouble::join(q, low)) {
-            expansion.gradient = gradient;
-        }
-        expansion
-    }
-
     /// Largest gradient entry in units of the terms that it is the sum of.
     pub fn relative_residual(&self) -> f64 {
         self.gradient
@@ -675,7 +671,7 @@ impl Expansion {
 }
 
 /// E\[αF\] − z in coordinates, summed in double-double; None where the measure has no such moments.
-pub fn precise_gradient(
+fn precise_gradient(
     basis: &LocalBasis,
     measure: &impl Measure,
     q: &[DoubleDouble],
@@ -713,6 +709,27 @@ pub struct DualSolution {
     pub relative_residual: f64,
     /// E\[αF\] − z in coordinates, there.
     pub gradient: Vec<f64>,
+    /// Whether that was summed in double-double.
+    pub precise: bool,
+}
+
+impl DualSolution {
+    /// Any coordinates with the gradient that they have.
+    pub fn at(basis: &LocalBasis, measure: &impl Measure, q: Vec<f64>, iterations: usize) -> Self {
+        let mut here = Expansion::at(basis, measure, &q);
+        let low = vec![0.0; q.len()];
+        let gradient = precise_gradient(basis, measure, &DoubleDouble::join(&q, &low));
+        let precise = gradient.is_some();
+        here.gradient = gradient.unwrap_or(here.gradient);
+        Self {
+            q,
+            low,
+            iterations,
+            relative_residual: here.relative_residual(),
+            gradient: here.gradient,
+            precise,
+        }
+    }
 }
 
 /// A Newton step shortened where it is longer than the same step taken in α: at each end of each
@@ -890,11 +907,13 @@ fn refine(
     const CORRECTIONS: usize = 8;
     const REACHED: f64 = 1e-26;
     let mut point: Vec<DoubleDouble> = q.iter().map(|&q| q.into()).collect();
+    let mut precise = false;
     if let (Some(gradient), Some(factored)) = (
         precise_gradient(basis, measure, &point),
         here.hessian.factor(0.0),
     ) {
         here.gradient = gradient;
+        precise = true;
         for _ in 0..CORRECTIONS {
             let residual = here.relative_residual();
             if residual <= REACHED {
@@ -922,5 +941,6 @@ fn refine(
         low: point.iter().map(|q| q.low()).collect(),
         gradient: here.gradient,
         iterations,
+        precise,
     }
 }

@@ -275,23 +275,24 @@ impl Solution {
     /// What other coordinates of λ would give for the same data: not a minimiser, but certified
     /// like one. Expects m of them.
     pub fn with_coordinates(&self, q: Vec<f64>) -> Self {
-        let mut other = self.clone();
-        other.dual.low = vec![0.0; q.len()];
-        other.dual.q = q;
-        let expansion = other.expansion();
-        other.dual.relative_residual = expansion.relative_residual();
-        other.dual.gradient = expansion.gradient;
-        other
+        let dual = dual::DualSolution::at(&self.basis, &self.least, q, self.dual.iterations);
+        Self {
+            dual,
+            ..self.clone()
+        }
     }
 
-    /// The dual at λ to all its digits.
+    /// The dual at λ, with the gradient to all its digits.
     pub fn expansion(&self) -> Expansion {
-        Expansion::precisely(&self.basis, &self.least, &self.dual.q, &self.dual.low)
+        Expansion {
+            gradient: self.dual.gradient.clone(),
+            ..Expansion::at(&self.basis, &self.least, &self.dual.q)
+        }
     }
 
-    /// Whether [`Self::expansion`] has its gradient from double-double arithmetic.
+    /// Whether the gradient is from double-double arithmetic.
     pub fn is_precise(&self) -> bool {
-        self.least.closed_form.is_some()
+        self.dual.precise
     }
 
     /// Newton steps to a relative residual of 10⁻¹⁰.
@@ -440,15 +441,17 @@ impl Solution {
     }
 
     /// E g(α) over the initial neurons.
-    pub fn expectation(&self, order: Order, g: impl Fn(f64) -> f64) -> f64 {
+    pub fn expectation(&self, order: Order, g: impl Fn(f64) -> f64 + Sync) -> f64 {
         let knots = self.knots(order);
-        let mut sum = 0.0;
-        for piece in knots.pieces() {
+        let over = |piece: &Piece| {
+            let mut sum = 0.0;
             knots.for_each(piece, self.dual_at_ends(piece), |_, weight, alpha, _| {
                 sum += weight * g(alpha);
             });
-        }
-        sum
+            sum
+        };
+        let sums = dual::for_pieces(knots.pieces().len(), |k| over(&knots.pieces()[k]));
+        sums.iter().sum()
     }
 
     /// E\[g(α) F Fᵀ\] (m × m, one row for each point of the basis) with the nodes of `knots`. With
