@@ -9,7 +9,7 @@ export DEBIAN_FRONTEND := noninteractive
 OPENBLAS_FOLDERS := /usr/lib/*-linux-gnu* /usr/lib64 /usr/lib /usr/local/lib64 /usr/local/lib \
 	/opt/homebrew/opt/openblas/lib /usr/local/opt/openblas/lib /opt/OpenBLAS/lib
 
-.PHONY: audit test bench detection comparison picture setup openblas components
+.PHONY: audit test bench detection comparison picture mutants setup openblas components
 
 audit: openblas
 	$(CARGO) build --release --locked
@@ -42,6 +42,12 @@ comparison: openblas
 # The picture of README.md, by the command that is shown there.
 picture: openblas
 	REDRAW=1 $(CARGO) test --locked --test readme commands_print_what_is_shown
+
+# Changes the sources in one place at a time and asks whether a test notices: the share SHARD of all changes, which are some
+# ten thousand. What was missed is in mutants.out/missed.txt; what cannot be noticed is listed in .cargo/mutants.toml.
+SHARD ?= 0/200
+mutants: openblas
+	$(CARGO) mutants --sharding round-robin --shard $(SHARD)
 
 setup: openblas components
 
