@@ -27,7 +27,7 @@ const BLOCK: usize = 256;
 
 /// Neurons sorted by sheet and knot. Knot and number of each are all that is stored: two words a neuron.
 #[derive(Debug, Clone)]
-struct Neurons {
+pub struct Neurons {
     potential: Potential,
     pieces: Vec<Piece>,
     /// Where the neurons of each piece begin in `sorted`; one entry more than pieces.
@@ -183,7 +183,10 @@ pub fn project(setting: &Setting, initial: &Network) -> Result<Projection> {
 
 impl Neurons {
     /// Sorts the neurons of a network and cuts them into one piece per sheet and interval that holds any.
-    fn new(setting: &Setting, initial: &Network) -> Result<Self> {
+    ///
+    /// # Errors
+    /// [`Error::Data`] for 2³² neurons or more.
+    pub fn new(setting: &Setting, initial: &Network) -> Result<Self> {
         let (x, n) = (setting.dataset.x(), initial.width());
         if u32::try_from(n).is_err() {
             return Err(Error::Data {
