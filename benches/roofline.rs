@@ -1,13 +1,12 @@
 //! What share of the machine's limit evaluations reach: `make bench` prints the table.
 //!
-//! The limit is the roofline's, min(arithmetic, intensity × bandwidth). Both are measured here: arithmetic by
-//! independent fused multiply-adds in the widest registers that `pulp` offers, bandwidth by the sum a + s·b into c (24
-//! bytes an entry) over arrays that together are as large as what the evaluation touches, so that they live at the same level of
-//! the memory hierarchy.
+//! The limit is the roofline's: the longest of the times that sums and products, quotients and roots, and memory take each. Their speeds
+//! are measured here: independent fused multiply-adds (two operations each) and quotients in the widest registers that `pulp`
+//! offers, and c ← a + s·b (24 bytes an entry) over arrays that together are as large as what the evaluation goes through, so that
+//! they live at the same level of the memory hierarchy.
 //!
-//! Counted are bytes that the interface cannot do without, each array once a call, and floating-point operations of the formulas,
-//! a division or a root as one (the processor takes 5 to 10 times as long for one). Writes count once: that memory
-//! is read before it is written costs both alike.
+//! Counted are the operations of the formulas (a root as a quotient, though the processor takes longer for it) and the bytes that the
+//! interface cannot do without, each array once a call. Writes count once: that memory is read before it is written costs both alike.
 
 #![allow(clippy::unwrap_used)] // A table that cannot be made is no table.
 
@@ -28,10 +27,13 @@ use std::{hint::black_box, time::Instant};
 const WIDTHS: [usize; 2] = [4_860, 10_000_000];
 const F64: usize = size_of::<f64>();
 
-/// The shortest of runs that together take about a second.
+/// The shortest of runs that together take a second, four at least: the first finds no memory in place.
 fn shortest(mut run: impl FnMut()) -> f64 {
-    let (start, mut best) = (Instant::now(), f64::INFINITY);
-    while best == f64::INFINITY || start.elapsed().as_secs_f64() < 1.0 {
+    let (begin, mut best) = (Instant::now(), f64::INFINITY);
+    for count in 0.. {
+        if count >= 4 && begin.elapsed().as_secs_f64() > 1.0 {
+            break;
+        }
         let start = Instant::now();
         run();
         best = best.min(start.elapsed().as_secs_f64());
@@ -66,12 +68,34 @@ impl WithSimd for MultiplyAdd {
     }
 }
 
-/// Operations per second.
-fn arithmetic(threads: usize) -> f64 {
+/// Independent quotients.
+struct Divide;
+
+impl WithSimd for Divide {
+    /// Quotients formed.
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> usize {
+        let x = simd.splat_f64s(black_box(1.5));
+        let mut quotients = [x; MultiplyAdd::SUMS];
+        for _ in 0..MultiplyAdd::ROUNDS / 10 {
+            for quotient in &mut quotients {
+                *quotient = simd.div_f64s(x, *quotient);
+            }
+        }
+        let total = quotients.into_iter().map(|one| simd.reduce_sum_f64s(one));
+        black_box(total.sum::<f64>());
+        MultiplyAdd::SUMS * (MultiplyAdd::ROUNDS / 10) * S::F64_LANES
+    }
+}
+
+/// Operations of a kernel per second.
+fn arithmetic<K: WithSimd<Output = usize>>(kernel: fn() -> K, threads: usize) -> f64 {
     let mut count = 0;
     let seconds = shortest(|| {
         let all = (0..threads).into_par_iter();
-        count = all.map(|_| Arch::new().dispatch(MultiplyAdd)).sum();
+        count = all.map(|_| Arch::new().dispatch(kernel())).sum();
     });
     count as f64 / seconds
 }
@@ -98,55 +122,66 @@ fn bandwidth(bytes: usize, threads: usize) -> f64 {
     (times * entries * 3 * F64) as f64 / seconds
 }
 
-/// A line of the table: what was done `count` times in that time on so many threads, with how many operations on how many bytes, in
-/// a working set of that size.
-fn row(what: &str, seconds: f64, [operations, bytes, size]: [usize; 3], threads: usize) {
-    let (arithmetic, bandwidth) = (arithmetic(threads), bandwidth(size, threads));
-    let by_memory = operations as f64 / bytes as f64 * bandwidth;
-    let speed = operations as f64 / seconds;
-    let limit = arithmetic.min(by_memory);
+/// What an evaluation does for each neuron.
+struct Work {
+    /// Sums and products.
+    plain: usize,
+    /// Quotients and roots.
+    slow: usize,
+    /// Bytes read and written.
+    bytes: usize,
+    /// Bytes of memory that it goes through.
+    size: usize,
+}
+
+/// A line of the table, for n neurons in that time on so many threads.
+fn row(what: &str, n: usize, seconds: f64, work: &Work, threads: usize) {
+    let limits = [
+        (
+            "sums and products",
+            work.plain,
+            arithmetic(|| MultiplyAdd, threads),
+        ),
+        (
+            "quotients and roots",
+            work.slow,
+            arithmetic(|| Divide, threads),
+        ),
+        ("memory", work.bytes, bandwidth(n * work.size, threads)),
+    ];
+    let least = limits.map(|(name, count, speed)| (name, (n * count) as f64 / speed));
+    let (name, limit) = least
+        .into_iter()
+        .max_by(|one, other| one.1.total_cmp(&other.1))
+        .unwrap();
+    let [fma, divide, memory] = limits.map(|(_, _, speed)| speed * 1e-9);
     println!(
-        "| {what} | {:.2} | {:.1} | {:.2} | {:.1} | {:.1} | {} | {:.0} % |",
+        "| {what}, n = {n} | {:.3} | {} + {} | {} | {fma:.0} | {divide:.1} | {memory:.0} | {name} | {:.0} % |",
         1e3 * seconds,
-        speed * 1e-9,
-        operations as f64 / bytes as f64,
-        arithmetic * 1e-9,
-        bandwidth * 1e-9,
-        if arithmetic < by_memory {
-            "arithmetic"
-        } else {
-            "memory"
-        },
-        100.0 * speed / limit,
+        work.plain,
+        work.slow,
+        work.bytes,
+        100.0 * limit / seconds,
     );
 }
 
 fn main() {
     println!(
-        "| Evaluation | ms | Gflop/s | flop/byte | FMA Gflop/s | triad GB/s | limit | reached |\n|---|---|---|---|---|---|---|---|"
+        "| Evaluation | ms | operations a neuron | bytes | FMA Gflop/s | quotients G/s | triad GB/s | limit | reached |\n|---|---|---|---|---|---|---|---|---|"
     );
     let [two, three, _] = settings(2).unwrap();
     for n in WIDTHS {
-        let threads = if n > WIDTHS[0] {
+        let wide = n > WIDTHS[0];
+        let threads = if wide {
             rayon::current_num_threads()
         } else {
             1
         };
         for (setting, p) in [(&two, 2), (&three, 3)] {
             let initial = Network::sample(&setting.bias, OutputInit::Zero, n, 0);
-            right_hand_side(
-                &format!("flow, p = {p}, n = {n}"),
-                setting,
-                &initial,
-                threads,
-            );
-            if n > WIDTHS[0] {
-                projection(
-                    &format!("projection, p = {p}, n = {n}"),
-                    setting,
-                    &initial,
-                    threads,
-                );
+            right_hand_side(&format!("flow, p = {p}"), setting, &initial, threads);
+            if wide {
+                projection(&format!("projection, p = {p}"), setting, &initial, threads);
             }
         }
     }
@@ -164,26 +199,24 @@ fn right_hand_side(what: &str, setting: &Setting, initial: &Network, threads: us
         model.add_transposed(&point, &gates, &point.residual, 1.0, &mut force);
     });
     black_box(&force);
-    // ζ, θ̂, θ, 1/φ''; θ again, the sum read and written.
-    let bytes = (4 + 1 + 2) * 3 * n * F64;
-    row(
-        what,
-        seconds,
-        [
-            n * (3 * of_conjugate(setting) + 3 + 4 + 11),
-            bytes,
-            5 * 3 * n * F64,
-        ],
-        threads,
-    );
+    let [plain, slow] = of_conjugate(setting);
+    let work = Work {
+        // And θ̂ + (φ*)', two sums of products over the neurons, seven products and sums for Jᵀr.
+        plain: 3 * plain + 3 + 4 + 8,
+        slow: 3 * slow,
+        // ζ, θ̂, θ, 1/φ''; θ again, the sum read and written; the row of gates twice.
+        bytes: 7 * 3 * F64 + 2 * 4,
+        size: 5 * 3 * F64 + 4,
+    };
+    row(what, n, seconds, &work, threads);
 }
 
-/// Operations for (φ*)' and (φ*)'' of one u.
-fn of_conjugate(setting: &Setting) -> usize {
+/// Operations for (φ*)' and (φ*)'' of one u: sums and products, quotients and roots.
+fn of_conjugate(setting: &Setting) -> [usize; 2] {
     match setting.potential.leading_correction() {
-        None => 1,
-        // |u|/s, b²/4 + (3a/4)v, its root, ½v/(½b + root), ¼/root, s·t.
-        Some(_) => 1 + 2 + 1 + 3 + 1 + 1,
+        None => [0, 2],
+        // |u|/s, root = √(b²/4 + (3a/4)v), ½v/(½b + root), ¼/root, s·t.
+        Some(_) => [5, 4],
     }
 }
 
@@ -195,16 +228,14 @@ fn projection(what: &str, setting: &Setting, initial: &Network, threads: usize) 
             black_box(neurons.moments(piece, [-0.7, 0.9]));
         }
     });
-    // Knot and place of each; its position, u, derivatives of φ*, and five sums.
-    let n = initial.width();
-    row(
-        what,
-        seconds,
-        [
-            n * (2 + 4 + of_conjugate(setting) + 15),
-            n * 2 * F64,
-            n * 2 * F64,
-        ],
-        threads,
-    );
+    let [plain, slow] = of_conjugate(setting);
+    let work = Work {
+        // Position t (a quotient), u, and five sums of products with t and 1 − t.
+        plain: 1 + 4 + plain + 14,
+        slow: 1 + slow,
+        // Knot and place.
+        bytes: 2 * F64,
+        size: 2 * F64,
+    };
+    row(what, initial.width(), seconds, &work, threads);
 }

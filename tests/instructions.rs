@@ -1,5 +1,5 @@
 //! Instructions that kernels take, counted by valgrind, against snapshots/instructions.json: unlike times they repeat
-//! (to 10⁻⁵ here), so that a tenth more cannot hide in the noise of a busy machine.
+//! (exactly, in ten runs), so that a tenth more cannot hide in the noise of a busy machine.
 //!
 //! The test runs this program again under callgrind, once a kernel, on one thread. A count belongs to a profile (`cargo test`
 //! or `cargo test --release`), a compiler and a C library. Valgrind has no AVX-512, and `pulp` chooses AVX2, as it does without
@@ -129,7 +129,10 @@ fn count(name: &str, twin: bool) -> u64 {
         .arg(format!("--callgrind-out-file={}", file.display()))
         .arg(env::current_exe().unwrap())
         .args(["--exact", "kernel", "--ignored"])
-        .env("KERNEL", name);
+        .env("KERNEL", name)
+        // As .cargo/config.toml has it, whoever starts the test.
+        .env("OPENBLAS_NUM_THREADS", "1")
+        .env("OPENBLAS_CORETYPE", "Prescott");
     if twin {
         command.env("TWIN", "1");
     }

@@ -58,7 +58,7 @@ pub struct Gates {
     /// The rows that have occurred (m each); 0 where a pin takes the gate's place.
     rows: Vec<Vec<f64>>,
     /// Which of them is each neuron's (n).
-    row: Vec<usize>,
+    row: Vec<u32>,
     /// Ascending in the neuron, of which each has one knot and so at most one pin.
     pub pins: Vec<Pin>,
 }
@@ -66,7 +66,7 @@ pub struct Gates {
 impl Gates {
     /// σ'(w_k x_i − b_k) of neuron k (m).
     pub fn of(&self, neuron: usize) -> &[f64] {
-        &self.rows[self.row[neuron]]
+        &self.rows[self.row[neuron] as usize]
     }
 
     /// Changes one gate.
@@ -78,13 +78,13 @@ impl Gates {
 }
 
 /// Where a row is, or is put.
-fn place(rows: &mut Vec<Vec<f64>>, row: &[f64]) -> usize {
-    rows.iter()
-        .position(|other| other == row)
-        .unwrap_or_else(|| {
-            rows.push(row.to_vec());
-            rows.len() - 1
-        })
+fn place(rows: &mut Vec<Vec<f64>>, row: &[f64]) -> u32 {
+    let known = rows.iter().position(|other| other == row);
+    let place = known.unwrap_or_else(|| {
+        rows.push(row.to_vec());
+        rows.len() - 1
+    });
+    place as u32
 }
 
 /// The network at one ζ.
@@ -366,7 +366,7 @@ impl Model {
         let (bs, rest) = rest.split_at_mut(n);
         let (outputs, last) = rest.split_at_mut(n);
         let neuron = |(k, ((w, b), a)): (usize, ((&mut f64, &mut f64), &mut f64))| {
-            let [zeroth, first] = moments[gates.row[k]];
+            let [zeroth, first] = moments[gates.row[k] as usize];
             *w += theta[2 * n + k] * first;
             *b -= theta[2 * n + k] * zeroth;
             *a += theta[k] * first - theta[n + k] * zeroth;
@@ -399,7 +399,7 @@ impl Model {
             turned[2 * n + k] += dw * first - db * zeroth;
         };
         for k in 0..n {
-            add(k, moments[gates.row[k]]);
+            add(k, moments[gates.row[k] as usize]);
         }
         for (pin, gate) in gates.pins.iter().zip(&point.pinned) {
             let zeroth = rho[pin.datum] * gate;
@@ -427,13 +427,18 @@ impl Model {
         gates: &Gates,
         of: impl Fn(usize) -> [f64; N] + Sync,
     ) -> Vec<[f64; N]> {
+        // Neurons that follow each other often share a row: sums of their own need not wait for each other.
+        const LANES: usize = 4;
         let sum_of = |neurons: Range<usize>| {
-            let mut sums = vec![[0.0; N]; gates.rows.len()];
+            let mut lanes = vec![[[0.0; N]; LANES]; gates.rows.len()];
             for k in neurons {
-                let sum = &mut sums[gates.row[k]];
+                let sum = &mut lanes[gates.row[k] as usize][k % LANES];
                 sum.iter_mut().zip(of(k)).for_each(|(s, v)| *s += v);
             }
-            sums
+            let sums = lanes.iter().map(|[one, two, three, four]| {
+                std::array::from_fn(|i| (one[i] + two[i]) + (three[i] + four[i]))
+            });
+            sums.collect::<Vec<[f64; N]>>()
         };
         let n = self.width;
         if n <= CHUNK {
