@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use ndarray::Array2;
+use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::setting::{Activation, Network, Potential, Scaling, Setting};
@@ -25,6 +26,8 @@ pub enum Trained {
 
 /// Neurons per task; partial sums are added in their order, whatever the number of threads.
 const CHUNK: usize = 16_384;
+/// Neurons whose moments are looked up at a time.
+const BLOCK: usize = 256;
 
 /// The network as a function of ζ.
 #[derive(Debug, Clone)]
@@ -365,19 +368,43 @@ impl Model {
         let (ws, rest) = product.split_at_mut(n);
         let (bs, rest) = rest.split_at_mut(n);
         let (outputs, last) = rest.split_at_mut(n);
-        let neuron = |(k, ((w, b), a)): (usize, ((&mut f64, &mut f64), &mut f64))| {
-            let [zeroth, first] = moments[gates.row[k] as usize];
-            *w += theta[2 * n + k] * first;
-            *b -= theta[2 * n + k] * zeroth;
-            *a += theta[k] * first - theta[n + k] * zeroth;
+        let arch = Arch::new();
+        let neurons = |from: usize, ws: &mut [f64], bs: &mut [f64], outputs: &mut [f64]| {
+            let [mut zeroth, mut first] = [[0.0; BLOCK]; 2];
+            let layers = ws.chunks_mut(BLOCK).zip(bs.chunks_mut(BLOCK));
+            let blocks = layers.zip(outputs.chunks_mut(BLOCK)).zip(0..);
+            for (((ws, bs), outputs), block) in blocks {
+                let from = from + block * BLOCK;
+                // What each neuron's row says is looked up first, so that the rest takes several neurons at a time.
+                let rows = gates.row[from..]
+                    .iter()
+                    .zip(zeroth.iter_mut().zip(&mut first));
+                for (row, (zeroth, first)) in rows.take(ws.len()) {
+                    [*zeroth, *first] = moments[*row as usize];
+                }
+                let [w, b, a] = [0, 1, 2].map(|layer| &theta[layer * n + from..][..ws.len()]);
+                arch.dispatch(|| {
+                    for ((sum, a), first) in ws.iter_mut().zip(a).zip(&first) {
+                        *sum += a * first;
+                    }
+                    for ((sum, a), zeroth) in bs.iter_mut().zip(a).zip(&zeroth) {
+                        *sum -= a * zeroth;
+                    }
+                    let moments = first.iter().zip(&zeroth);
+                    for ((sum, (w, b)), (first, zeroth)) in
+                        outputs.iter_mut().zip(w.iter().zip(b)).zip(moments)
+                    {
+                        *sum += w * first - b * zeroth;
+                    }
+                });
+            }
         };
         if n <= CHUNK {
-            let layers = ws.iter_mut().zip(bs).zip(outputs);
-            layers.enumerate().for_each(neuron);
+            neurons(0, ws, bs, outputs);
         } else {
-            let layers = ws.par_iter_mut().zip(bs.par_iter_mut());
-            let layers = layers.zip(outputs.par_iter_mut());
-            layers.with_min_len(CHUNK).enumerate().for_each(neuron);
+            let layers = ws.par_chunks_mut(CHUNK).zip(bs.par_chunks_mut(CHUNK));
+            let layers = layers.zip(outputs.par_chunks_mut(CHUNK)).enumerate();
+            layers.for_each(|(chunk, ((ws, bs), outputs))| neurons(chunk * CHUNK, ws, bs, outputs));
         }
         last[0] += rho.iter().sum::<f64>();
         for (pin, gate) in gates.pins.iter().zip(&point.pinned) {
