@@ -112,7 +112,7 @@ fn networks() {
                 mirror_descent::train(setting, &initial, Rule::Euler, STEP, &options)
             });
             assert_eq!(run.status, Status::Horizon);
-            // Each step of ours finds the gates first, then the values: one evaluation for who needs no gates.
+            // One evaluation a step is counted, though our code, which looks for the gates first, takes two.
             row(
                 "explicit steps",
                 run.steps,
