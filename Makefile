@@ -27,8 +27,12 @@ test: setup
 		set -x; $(CARGO) test --locked --lib --bins --tests; \
 	fi
 
+# The tables of README.md, "Beside other solvers", then timings. `make bench BASELINE="--save-baseline before"` keeps those, and
+# `make bench BASELINE="--baseline before"` compares with what was kept: advisory. What gates is counted, tests/instructions.rs.
 bench: openblas
-	$(CARGO) bench --locked --bench solvers
+	$(CARGO) bench --locked --bench peers
+	$(CARGO) bench --locked --bench roofline
+	$(CARGO) bench --locked --bench solvers -- $(BASELINE)
 
 # The tables of proofs.md, "What the audit detects" and "A network trained elsewhere".
 detection: openblas

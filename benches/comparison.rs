@@ -91,9 +91,9 @@ fn work(theirs: &Value) {
     let width = WIDTHS[WIDTHS.len() - 1];
     let epoch = theirs["microseconds_per_epoch"]["n4860"].as_f64().unwrap();
     println!(
-        "| One network, n = {width} | their epochs, to 1e-7 | minutes | our steps, to 1e-20 | evaluations | seconds |"
+        "| One network, n = {width} | their epochs, to 1e-7 | minutes | our steps, to 1e-20 | evaluations | crossings, pins, releases | seconds |"
     );
-    println!("|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|");
     for (figure, scaling) in [(1, "unscaled"), (2, "scaled")] {
         for (setting, p) in settings(figure).unwrap().iter().zip(2..) {
             let name = format!("{scaling}_p{p}");
@@ -112,10 +112,13 @@ fn work(theirs: &Value) {
             let start = Instant::now();
             let run = ensemble::train(setting, width, 0, ensemble::TOLERANCE).unwrap();
             println!(
-                "| figure {figure}, p = {p} | {epochs:.0}{note} | {:.1} | {} | {} | {:.2} |",
+                "| figure {figure}, p = {p} | {epochs:.0}{note} | {:.1} | {} | {} | {}, {}, {} | {:.2} |",
                 epochs * epoch * 1e-6 / 60.0,
                 run.steps,
                 run.evaluations,
+                run.events.crossings,
+                run.events.pins,
+                run.events.releases,
                 start.elapsed().as_secs_f64()
             );
         }

@@ -296,6 +296,16 @@ impl Potential {
         let arch = pulp::Arch::new();
         let scale = self.scale;
         let done = match self.family {
+            Quadratic { half_hessian: c } => {
+                let pairs = u.iter().zip(&mut *first).zip(&mut *second);
+                arch.dispatch(|| {
+                    for ((u, first), second) in pairs {
+                        *first = u / (2.0 * c);
+                        *second = (2.0 * c + 0.0 * *first).recip();
+                    }
+                    true
+                })
+            }
             Power {
                 exponent: 3.0,
                 omega,

@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use ndarray::Array2;
+use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::setting::{Activation, Network, Potential, Scaling, Setting};
@@ -25,6 +26,8 @@ pub enum Trained {
 
 /// Neurons per task; partial sums are added in their order, whatever the number of threads.
 const CHUNK: usize = 16_384;
+/// Neurons whose moments are looked up at a time.
+const BLOCK: usize = 256;
 
 /// The network as a function of ζ.
 #[derive(Debug, Clone)]
@@ -58,7 +61,7 @@ pub struct Gates {
     /// The rows that have occurred (m each); 0 where a pin takes the gate's place.
     rows: Vec<Vec<f64>>,
     /// Which of them is each neuron's (n).
-    row: Vec<usize>,
+    row: Vec<u32>,
     /// Ascending in the neuron, of which each has one knot and so at most one pin.
     pub pins: Vec<Pin>,
 }
@@ -66,7 +69,7 @@ pub struct Gates {
 impl Gates {
     /// σ'(w_k x_i − b_k) of neuron k (m).
     pub fn of(&self, neuron: usize) -> &[f64] {
-        &self.rows[self.row[neuron]]
+        &self.rows[self.row[neuron] as usize]
     }
 
     /// Changes one gate.
@@ -78,13 +81,13 @@ impl Gates {
 }
 
 /// Where a row is, or is put.
-fn place(rows: &mut Vec<Vec<f64>>, row: &[f64]) -> usize {
-    rows.iter()
-        .position(|other| other == row)
-        .unwrap_or_else(|| {
-            rows.push(row.to_vec());
-            rows.len() - 1
-        })
+fn place(rows: &mut Vec<Vec<f64>>, row: &[f64]) -> u32 {
+    let known = rows.iter().position(|other| other == row);
+    let place = known.unwrap_or_else(|| {
+        rows.push(row.to_vec());
+        rows.len() - 1
+    });
+    place as u32
 }
 
 /// The network at one ζ.
@@ -365,19 +368,43 @@ impl Model {
         let (ws, rest) = product.split_at_mut(n);
         let (bs, rest) = rest.split_at_mut(n);
         let (outputs, last) = rest.split_at_mut(n);
-        let neuron = |(k, ((w, b), a)): (usize, ((&mut f64, &mut f64), &mut f64))| {
-            let [zeroth, first] = moments[gates.row[k]];
-            *w += theta[2 * n + k] * first;
-            *b -= theta[2 * n + k] * zeroth;
-            *a += theta[k] * first - theta[n + k] * zeroth;
+        let arch = Arch::new();
+        let neurons = |from: usize, ws: &mut [f64], bs: &mut [f64], outputs: &mut [f64]| {
+            let [mut zeroth, mut first] = [[0.0; BLOCK]; 2];
+            let layers = ws.chunks_mut(BLOCK).zip(bs.chunks_mut(BLOCK));
+            let blocks = layers.zip(outputs.chunks_mut(BLOCK)).zip(0..);
+            for (((ws, bs), outputs), block) in blocks {
+                let from = from + block * BLOCK;
+                // What each neuron's row says is looked up first, so that the rest takes several neurons at a time.
+                let rows = gates.row[from..]
+                    .iter()
+                    .zip(zeroth.iter_mut().zip(&mut first));
+                for (row, (zeroth, first)) in rows.take(ws.len()) {
+                    [*zeroth, *first] = moments[*row as usize];
+                }
+                let [w, b, a] = [0, 1, 2].map(|layer| &theta[layer * n + from..][..ws.len()]);
+                arch.dispatch(|| {
+                    for ((sum, a), first) in ws.iter_mut().zip(a).zip(&first) {
+                        *sum += a * first;
+                    }
+                    for ((sum, a), zeroth) in bs.iter_mut().zip(a).zip(&zeroth) {
+                        *sum -= a * zeroth;
+                    }
+                    let moments = first.iter().zip(&zeroth);
+                    for ((sum, (w, b)), (first, zeroth)) in
+                        outputs.iter_mut().zip(w.iter().zip(b)).zip(moments)
+                    {
+                        *sum += w * first - b * zeroth;
+                    }
+                });
+            }
         };
         if n <= CHUNK {
-            let layers = ws.iter_mut().zip(bs).zip(outputs);
-            layers.enumerate().for_each(neuron);
+            neurons(0, ws, bs, outputs);
         } else {
-            let layers = ws.par_iter_mut().zip(bs.par_iter_mut());
-            let layers = layers.zip(outputs.par_iter_mut());
-            layers.with_min_len(CHUNK).enumerate().for_each(neuron);
+            let layers = ws.par_chunks_mut(CHUNK).zip(bs.par_chunks_mut(CHUNK));
+            let layers = layers.zip(outputs.par_chunks_mut(CHUNK)).enumerate();
+            layers.for_each(|(chunk, ((ws, bs), outputs))| neurons(chunk * CHUNK, ws, bs, outputs));
         }
         last[0] += rho.iter().sum::<f64>();
         for (pin, gate) in gates.pins.iter().zip(&point.pinned) {
@@ -399,7 +426,7 @@ impl Model {
             turned[2 * n + k] += dw * first - db * zeroth;
         };
         for k in 0..n {
-            add(k, moments[gates.row[k]]);
+            add(k, moments[gates.row[k] as usize]);
         }
         for (pin, gate) in gates.pins.iter().zip(&point.pinned) {
             let zeroth = rho[pin.datum] * gate;
@@ -427,13 +454,18 @@ impl Model {
         gates: &Gates,
         of: impl Fn(usize) -> [f64; N] + Sync,
     ) -> Vec<[f64; N]> {
+        // Neurons that follow each other often share a row: sums of their own need not wait for each other.
+        const LANES: usize = 4;
         let sum_of = |neurons: Range<usize>| {
-            let mut sums = vec![[0.0; N]; gates.rows.len()];
+            let mut lanes = vec![[[0.0; N]; LANES]; gates.rows.len()];
             for k in neurons {
-                let sum = &mut sums[gates.row[k]];
+                let sum = &mut lanes[gates.row[k] as usize][k % LANES];
                 sum.iter_mut().zip(of(k)).for_each(|(s, v)| *s += v);
             }
-            sums
+            let sums = lanes.iter().map(|[one, two, three, four]| {
+                std::array::from_fn(|i| (one[i] + two[i]) + (three[i] + four[i]))
+            });
+            sums.collect::<Vec<[f64; N]>>()
         };
         let n = self.width;
         if n <= CHUNK {
