@@ -81,7 +81,7 @@ proptest! {
         let options = Options { trained: Trained::OutputWeights, ..Options::default() };
         let mut dual = Vec::new();
         let run = mirror_flow::train(&setting, &initial, &options, &mut |state| {
-            dual = state.dual[600..900].to_vec();
+            dual = state.model.in_network_order(state.dual)[600..900].to_vec();
         });
         let run = run.unwrap();
         prop_assert_eq!(run.status, Status::Converged);
@@ -113,9 +113,8 @@ fn the_divergence_to_an_interpolant_falls() {
         ..Options::default()
     };
     mirror_flow::train(&setting, &initial, &options, &mut |state| {
-        let alphas = state.point.parameters[2 * n..3 * n]
-            .iter()
-            .map(|a| a * n as f64);
+        let theta = state.model.in_network_order(&state.point.parameters);
+        let alphas = theta[2 * n..3 * n].iter().map(|a| a * n as f64);
         let terms = target.iter().zip(alphas);
         let sum = terms.map(|(goal, alpha)| setting.potential.bregman_divergence(*goal, alpha));
         divergences.push(sum.sum::<f64>() / n as f64);

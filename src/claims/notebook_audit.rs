@@ -515,14 +515,16 @@ impl Steps {
             let gradient = state
                 .model
                 .transposed(state.point, state.gates, &state.point.residual);
-            let bend = (2 * n..3 * n).map(|j| {
+            let mut bend = vec![0.0; 3 * n + 1];
+            for (j, bend) in bend.iter_mut().enumerate().take(3 * n).skip(2 * n) {
                 let speed = state.model.rate() * gradient[j] * state.point.inverse_metric[j];
                 let third = setting
                     .potential
                     .third_derivative(state.point.parameters[j] * n as f64);
-                0.5 * third * (speed * n as f64).powi(2)
-            });
-            seen.push((state.time, bend.collect()));
+                *bend = 0.5 * third * (speed * n as f64).powi(2);
+            }
+            let bend = &state.model.in_network_order(&bend)[2 * n..3 * n];
+            seen.push((state.time, Array1::from(bend.to_vec())));
         })?;
         let residue = |stride: usize| {
             let mut places: Vec<usize> = (0..seen.len() - 1).step_by(stride).collect();

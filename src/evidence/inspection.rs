@@ -497,7 +497,10 @@ impl Flows {
                 mirror_flow::train(setting, initial, &options, &mut |state| {
                     steps.add(state);
                     let n = state.model.width();
-                    let of = |values: &[f64]| Array1::from(values[2 * n..3 * n].to_vec());
+                    let of = |values: &[f64]| {
+                        let ordered = state.model.in_network_order(values);
+                        Array1::from(ordered[2 * n..3 * n].to_vec())
+                    };
                     end = Some((of(&state.point.inverse_metric), of(state.dual)));
                 })
             },
@@ -626,11 +629,13 @@ impl Steps {
         let (model, point) = (state.model, state.point);
         let n = model.width();
         let gradient = model.transposed(point, state.gates, &point.residual);
-        let force = Array1::from(gradient[2 * n..3 * n].to_vec()) * model.rate();
-        let speed = &force * &Array1::from(point.inverse_metric[2 * n..3 * n].to_vec());
-        let a = Array1::from(point.parameters[2 * n..3 * n].to_vec());
+        let outputs =
+            |values: &[f64]| Array1::from(model.in_network_order(values)[2 * n..3 * n].to_vec());
+        let force = outputs(&gradient) * model.rate();
+        let speed = &force * &outputs(&point.inverse_metric);
+        let a = outputs(&point.parameters);
         let centre = if self.uncentred { 0.0 } else { 1.0 };
-        let start = Array1::from(model.initial()[2 * n..3 * n].to_vec()) * centre;
+        let start = outputs(model.initial()) * centre;
         let third = (&a - &start).mapv(|z| model.potential().third_derivative(z));
         let too_small = |k: usize| self.step * speed[k].abs() < self.unit * a[k].abs();
         let size = point.largest_residual();

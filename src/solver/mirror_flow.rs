@@ -98,7 +98,7 @@ pub struct Run {
     pub largest_displacement: Displacement,
 }
 
-/// The flow at the end of a step.
+/// The flow at the end of a step, with the neurons in the order of the model.
 #[derive(Debug)]
 pub struct State<'a> {
     /// Flow time t.
@@ -350,9 +350,11 @@ impl Flow<'_> {
                 first = Some((share, pin));
             }
         };
-        for neuron in 0..model.width() {
+        let runs = self.gates.by_run();
+        for (gates, neuron) in runs.flat_map(|(gates, run)| run.map(move |neuron| (gates, neuron)))
+        {
             let room = ON_KINK * (1.0 + end.parameters[model.width() + neuron].abs());
-            for (datum, &gate) in self.gates.of(neuron).iter().enumerate() {
+            for (datum, &gate) in gates.iter().enumerate() {
                 let z = model.preactivation(&end.parameters, neuron, datum);
                 let side = if gate > middle { 1.0 } else { -1.0 };
                 let pin = Pin { neuron, datum };

@@ -3,7 +3,8 @@
 //!
 //! Parameters are one vector (w, b, a, d) of length 3n + 1. The derivative of σ at each neuron and
 //! datum, its *gate*, is data of its own: σ(z) is continued linearly beyond the kink, and whoever
-//! integrates decides when a gate changes.
+//! integrates decides when a gate changes. Neurons are sorted by the sign of w and by knot, so that those
+//! with the same gates follow each other: sums over them need no look-up.
 
 use std::ops::Range;
 
@@ -26,8 +27,10 @@ pub enum Trained {
 
 /// Neurons per task; partial sums are added in their order, whatever the number of threads.
 const CHUNK: usize = 16_384;
-/// Neurons whose moments are looked up at a time.
+/// Parameters of which φ* is differentiated at a time: what is near stays in the nearest cache.
 const BLOCK: usize = 256;
+/// Sums that are formed side by side.
+const LANES: usize = 8;
 
 /// The network as a function of ζ.
 #[derive(Debug, Clone)]
@@ -40,6 +43,8 @@ pub struct Model {
     trained: Trained,
     /// Whether Φ is centred at 0 instead of θ̂.
     uncentred: bool,
+    /// The place in the network of each neuron here (n).
+    places: Vec<u32>,
     /// θ̂.
     initial: Vec<f64>,
     width: usize,
@@ -60,8 +65,9 @@ pub struct Pin {
 pub struct Gates {
     /// The rows that have occurred (m each); 0 where a pin takes the gate's place.
     rows: Vec<Vec<f64>>,
-    /// Which of them is each neuron's (n).
-    row: Vec<u32>,
+    /// Where a run of neurons with one row begins, and which row; ascending, the next run is of another.
+    runs: Vec<(usize, usize)>,
+    width: usize,
     /// Ascending in the neuron, of which each has one knot and so at most one pin.
     pub pins: Vec<Pin>,
 }
@@ -69,25 +75,148 @@ pub struct Gates {
 impl Gates {
     /// σ'(w_k x_i − b_k) of neuron k (m).
     pub fn of(&self, neuron: usize) -> &[f64] {
-        &self.rows[self.row[neuron] as usize]
+        let run = self.runs.partition_point(|&(start, _)| start <= neuron);
+        &self.rows[self.runs[run - 1].1]
     }
 
     /// Changes one gate.
     pub fn set(&mut self, Pin { neuron, datum }: Pin, gate: f64) {
-        let mut row = self.of(neuron).to_vec();
-        row[datum] = gate;
-        self.row[neuron] = place(&mut self.rows, &row);
+        let mut own = self.of(neuron).to_vec();
+        own[datum] = gate;
+        let own = place(&mut self.rows, &own);
+        let run = self.runs.partition_point(|&(start, _)| start <= neuron) - 1;
+        let (start, row) = self.runs[run];
+        let end = self.runs.get(run + 1).map_or(self.width, |next| next.0);
+        let parts = [
+            (start, row, neuron),
+            (neuron, own, neuron + 1),
+            (neuron + 1, row, end),
+        ];
+        let parts = parts.into_iter().filter(|(start, _, end)| start < end);
+        self.runs
+            .splice(run..=run, parts.map(|(start, row, _)| (start, row)));
+        self.runs.dedup_by_key(|run| run.1);
+    }
+
+    /// For each row the sum of `term` over its neurons among some, of which `of` has the values.
+    fn sums<const I: usize, const N: usize>(
+        &self,
+        neurons: Range<usize>,
+        of: [&[f64]; I],
+        term: impl Fn([f64; I]) -> [f64; N],
+    ) -> Vec<[f64; N]> {
+        let (mut sums, arch) = (vec![[0.0; N]; self.rows.len()], Arch::new());
+        for (row, run) in self.within(neurons.clone()) {
+            let local = run.start - neurons.start..run.end - neurons.start;
+            let of = of.map(|values| &values[local.clone()]);
+            let part = arch.dispatch(|| sum(of, &term));
+            sums[row]
+                .iter_mut()
+                .zip(part)
+                .for_each(|(sum, part)| *sum += part);
+        }
+        sums
+    }
+
+    /// The neurons of `range` run by run, each with its row's number.
+    fn within(&self, range: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let first = self
+            .runs
+            .partition_point(|&(start, _)| start <= range.start);
+        (first.saturating_sub(1)..self.runs.len()).map_while(move |run| {
+            let (start, row) = self.runs[run];
+            let end = self.runs.get(run + 1).map_or(self.width, |next| next.0);
+            let part = start.max(range.start)..end.min(range.end);
+            (start < range.end).then_some((row, part))
+        })
+    }
+
+    /// All neurons run by run, each with its gates (m).
+    pub fn by_run(&self) -> impl Iterator<Item = (&[f64], Range<usize>)> {
+        let runs = self.within(0..self.width);
+        runs.map(|(row, neurons)| (&self.rows[row][..], neurons))
+    }
+}
+
+/// The sum of `term` over entries of as many lists, in [`LANES`] sums that need not wait for each other.
+#[inline(always)]
+fn sum<const I: usize, const N: usize>(
+    of: [&[f64]; I],
+    term: &impl Fn([f64; I]) -> [f64; N],
+) -> [f64; N] {
+    let (length, lanes) = (of[0].len(), of.map(|values| values.as_chunks::<LANES>().0));
+    let mut sums = [[0.0; LANES]; N];
+    for chunk in 0..length / LANES {
+        let values = lanes.map(|lanes| &lanes[chunk]);
+        for lane in 0..LANES {
+            let terms = term(values.map(|values| values[lane]));
+            sums.iter_mut()
+                .zip(terms)
+                .for_each(|(sum, term)| sum[lane] += term);
+        }
+    }
+    let mut total = sums.map(|lanes| lanes.iter().sum());
+    for k in length / LANES * LANES..length {
+        let terms = term(of.map(|values| values[k]));
+        total
+            .iter_mut()
+            .zip(terms)
+            .for_each(|(sum, term): (&mut f64, f64)| *sum += term);
+    }
+    total
+}
+
+/// Sums by row of parts, added in their order.
+fn total<const N: usize>(parts: Vec<Vec<[f64; N]>>) -> Vec<[f64; N]> {
+    let mut parts = parts.into_iter();
+    let mut total = parts.next().unwrap_or_default();
+    for part in parts {
+        let pairs = total.iter_mut().flatten().zip(part.iter().flatten());
+        pairs.for_each(|(total, part)| *total += part);
+    }
+    total
+}
+
+/// θ and 1/φ'' of some neurons, layer by layer.
+struct Chunk<'a> {
+    neurons: Range<usize>,
+    theta: [&'a mut [f64]; 3],
+    inverse: [&'a mut [f64]; 3],
+}
+
+impl<'a> Chunk<'a> {
+    /// All neurons, from (w, b, a) and their 1/φ'' (3n each).
+    fn all(theta: &'a mut [f64], inverse: &'a mut [f64]) -> Vec<Self> {
+        let n = theta.len() / 3;
+        let mut layers = [theta, inverse].map(|values| {
+            let (w, rest) = values.split_at_mut(n);
+            let (b, a) = rest.split_at_mut(n);
+            [w, b, a].map(|layer| layer.chunks_mut(CHUNK))
+        });
+        let starts = (0..n).step_by(CHUNK);
+        let chunks = starts.map(|start| {
+            let [theta, inverse] = (layers.each_mut()).map(|layers| {
+                layers
+                    .each_mut()
+                    .map(|layer| layer.next().unwrap_or_default())
+            });
+            Self {
+                neurons: start..n.min(start + CHUNK),
+                theta,
+                inverse,
+            }
+        });
+        chunks.collect()
     }
 }
 
 /// Where a row is, or is put.
-fn place(rows: &mut Vec<Vec<f64>>, row: &[f64]) -> u32 {
+fn place(rows: &mut Vec<Vec<f64>>, row: &[f64]) -> usize {
     let known = rows.iter().position(|other| other == row);
-    let place = known.unwrap_or_else(|| {
+    known.unwrap_or_else(|| {
         rows.push(row.to_vec());
         rows.len() - 1
-    });
-    place as u32
+    })
 }
 
 /// The network at one ζ.
@@ -167,7 +296,19 @@ impl Model {
             Scaling::Unscaled => setting.potential,
             Scaling::Scaled => setting.potential.rescaled(1.0 / n as f64),
         };
-        let layers = initial.w.iter().chain(&initial.b).chain(&initial.a);
+        let mut sorted: Vec<(bool, f64, u32)> = (initial.w.iter().zip(&initial.b).zip(0..))
+            .map(|((w, b), place)| (*w < 0.0, b / w, place))
+            .collect();
+        sorted.par_sort_unstable_by(|one, other| {
+            let knots = one.1.total_cmp(&other.1);
+            one.0.cmp(&other.0).then(knots).then(one.2.cmp(&other.2))
+        });
+        let places: Vec<u32> = sorted.into_iter().map(|(.., place)| place).collect();
+        let layers = [&initial.w, &initial.b, &initial.a];
+        let layers = layers.into_iter().flat_map(|layer| {
+            let places = places.iter();
+            places.map(|&place| layer[place as usize])
+        });
         Self {
             x: setting.dataset.x().to_vec(),
             y: setting.dataset.y().to_vec(),
@@ -175,7 +316,8 @@ impl Model {
             potential,
             trained,
             uncentred,
-            initial: layers.copied().chain([initial.d]).collect(),
+            initial: layers.chain([initial.d]).collect(),
+            places,
             width: n,
         }
     }
@@ -232,19 +374,21 @@ impl Model {
     pub fn gates(&self, parameters: &[f64]) -> Gates {
         let [low, high] = self.gate_ends();
         let m = self.x.len();
-        let (mut rows, mut own) = (Vec::new(), vec![0.0; m]);
-        let row = (0..self.width)
-            .map(|neuron| {
-                for (datum, gate) in own.iter_mut().enumerate() {
-                    let z = self.preactivation(parameters, neuron, datum);
-                    *gate = if z < 0.0 { low } else { high };
-                }
-                place(&mut rows, &own)
-            })
-            .collect();
+        let (mut rows, mut runs, mut own) = (Vec::new(), Vec::new(), vec![0.0; m]);
+        for neuron in 0..self.width {
+            for (datum, gate) in own.iter_mut().enumerate() {
+                let z = self.preactivation(parameters, neuron, datum);
+                *gate = if z < 0.0 { low } else { high };
+            }
+            let before = runs.last().map(|&(_, row): &(usize, usize)| row);
+            if before.is_none_or(|row| rows[row] != own) {
+                runs.push((neuron, place(&mut rows, &own)));
+            }
+        }
         Gates {
             rows,
-            row,
+            runs,
+            width: self.width,
             pins: Vec::new(),
         }
     }
@@ -259,18 +403,22 @@ impl Model {
         }
     }
 
-    /// θ and 1/φ'' of some trained parameters at their ζ, from their θ̂.
+    /// θ and 1/φ'' of trained parameters at their ζ, from their θ̂.
     fn move_to(&self, zeta: &[f64], start: &[f64], theta: &mut [f64], inverse: &mut [f64]) {
         let potential = &self.potential;
-        if self.uncentred {
-            let pairs = zeta.iter().zip(start);
-            let duals: Vec<f64> = pairs
-                .map(|(zeta, start)| potential.mirror_map(*start) + zeta)
-                .collect();
-            potential.conjugate_derivatives(&duals, theta, inverse);
-        } else {
-            potential.conjugate_derivatives(zeta, theta, inverse);
-            theta.iter_mut().zip(start).for_each(|(t, s)| *t += s);
+        let from = zeta.chunks(BLOCK).zip(start.chunks(BLOCK));
+        let to = theta.chunks_mut(BLOCK).zip(inverse.chunks_mut(BLOCK));
+        for ((zeta, start), (theta, inverse)) in from.zip(to) {
+            if self.uncentred {
+                let mut duals = [0.0; BLOCK];
+                for ((dual, zeta), start) in duals.iter_mut().zip(zeta).zip(start) {
+                    *dual = potential.mirror_map(*start) + zeta;
+                }
+                potential.conjugate_derivatives(&duals[..zeta.len()], theta, inverse);
+            } else {
+                potential.conjugate_derivatives(zeta, theta, inverse);
+                theta.iter_mut().zip(start).for_each(|(t, s)| *t += s);
+            }
         }
     }
 
@@ -286,26 +434,39 @@ impl Model {
 
     /// The network at ζ.
     pub fn at(&self, zeta: &[f64], gates: &Gates) -> Point {
-        let n = self.width;
-        let (mut parameters, mut inverse_metric) = (self.initial.clone(), vec![0.0; 3 * n + 1]);
-        let trained = self.trains();
-        let (zeta, start) = (&zeta[trained.clone()], &self.initial[trained.clone()]);
-        let theta = &mut parameters[trained.clone()];
-        let inverse = &mut inverse_metric[trained];
-        if n <= CHUNK {
-            self.move_to(zeta, start, theta, inverse);
-        } else {
-            let from = zeta.par_chunks(CHUNK).zip(start.par_chunks(CHUNK));
-            let to = theta.par_chunks_mut(CHUNK);
-            let to = to.zip(inverse.par_chunks_mut(CHUNK));
-            from.zip(to).for_each(|((zeta, start), (theta, inverse))| {
-                self.move_to(zeta, start, theta, inverse);
+        let (n, trained) = (self.width, self.trains());
+        let (mut parameters, mut inverse_metric) = (vec![0.0; 3 * n + 1], vec![0.0; 3 * n + 1]);
+        let place = |range: Range<usize>, theta: &mut [f64], inverse: &mut [f64]| {
+            let start = &self.initial[range.clone()];
+            if trained.contains(&range.start) {
+                self.move_to(&zeta[range], start, theta, inverse);
+            } else {
+                theta.copy_from_slice(start);
+            }
+        };
+        // θ of some neurons, and their sums while they are in cache.
+        let part = |chunk: Chunk<'_>| {
+            let (neurons, layers) = (chunk.neurons, chunk.theta.into_iter().zip(chunk.inverse));
+            let mut placed = (0..3).zip(layers).map(|(layer, (theta, inverse))| {
+                let [from, to] = [neurons.start, neurons.end].map(|k| layer * n + k);
+                place(from..to, theta, inverse);
+                &*theta
             });
-        }
-        let sums = self.sums(gates, |k| {
-            let a = parameters[2 * n + k];
-            [a * parameters[k], a * parameters[n + k]]
-        });
+            let theta = [(); 3].map(|()| placed.next().unwrap_or_default());
+            gates.sums(neurons.clone(), theta, |[w, b, a]| [a * w, a * b])
+        };
+        let chunks = Chunk::all(&mut parameters[..3 * n], &mut inverse_metric[..3 * n]);
+        let sums = if n <= CHUNK {
+            chunks.into_iter().map(part).collect()
+        } else {
+            chunks.into_par_iter().map(part).collect()
+        };
+        let sums = total(sums);
+        place(
+            3 * n..3 * n + 1,
+            &mut parameters[3 * n..],
+            &mut inverse_metric[3 * n..],
+        );
         let mut residual = self.lines(gates, &sums);
         for (r, y) in residual.iter_mut().zip(&self.y) {
             *r += parameters[3 * n] - y;
@@ -370,31 +531,17 @@ impl Model {
         let (outputs, last) = rest.split_at_mut(n);
         let arch = Arch::new();
         let neurons = |from: usize, ws: &mut [f64], bs: &mut [f64], outputs: &mut [f64]| {
-            let [mut zeroth, mut first] = [[0.0; BLOCK]; 2];
-            let layers = ws.chunks_mut(BLOCK).zip(bs.chunks_mut(BLOCK));
-            let blocks = layers.zip(outputs.chunks_mut(BLOCK)).zip(0..);
-            for (((ws, bs), outputs), block) in blocks {
-                let from = from + block * BLOCK;
-                // What each neuron's row says is looked up first, so that the rest takes several neurons at a time.
-                let rows = gates.row[from..]
-                    .iter()
-                    .zip(zeroth.iter_mut().zip(&mut first));
-                for (row, (zeroth, first)) in rows.take(ws.len()) {
-                    [*zeroth, *first] = moments[*row as usize];
-                }
-                let [w, b, a] = [0, 1, 2].map(|layer| &theta[layer * n + from..][..ws.len()]);
+            for (row, run) in gates.within(from..from + ws.len()) {
+                let [zeroth, first] = moments[row];
+                let [w, b, a] = self.layers(theta).map(|layer| &layer[run.clone()]);
+                let run = run.start - from..run.end - from;
+                let sums = (ws[run.clone()].iter_mut()).zip(&mut bs[run.clone()]);
+                let sums = sums.zip(&mut outputs[run]);
                 arch.dispatch(|| {
-                    for ((sum, a), first) in ws.iter_mut().zip(a).zip(&first) {
-                        *sum += a * first;
-                    }
-                    for ((sum, a), zeroth) in bs.iter_mut().zip(a).zip(&zeroth) {
-                        *sum -= a * zeroth;
-                    }
-                    let moments = first.iter().zip(&zeroth);
-                    for ((sum, (w, b)), (first, zeroth)) in
-                        outputs.iter_mut().zip(w.iter().zip(b)).zip(moments)
-                    {
-                        *sum += w * first - b * zeroth;
+                    for (((ws, bs), outputs), ((w, b), a)) in sums.zip(w.iter().zip(b).zip(a)) {
+                        *ws += a * first;
+                        *bs -= a * zeroth;
+                        *outputs += w * first - b * zeroth;
                     }
                 });
             }
@@ -425,8 +572,8 @@ impl Model {
             turned[n + k] -= da * zeroth;
             turned[2 * n + k] += dw * first - db * zeroth;
         };
-        for k in 0..n {
-            add(k, moments[gates.row[k] as usize]);
+        for (row, run) in gates.within(0..n) {
+            run.for_each(|k| add(k, moments[row]));
         }
         for (pin, gate) in gates.pins.iter().zip(&point.pinned) {
             let zeroth = rho[pin.datum] * gate;
@@ -449,38 +596,29 @@ impl Model {
     }
 
     /// For each row of gates the sum over its neurons.
-    fn sums<const N: usize>(
+    fn sums<const I: usize, const N: usize>(
         &self,
         gates: &Gates,
-        of: impl Fn(usize) -> [f64; N] + Sync,
+        of: [&[f64]; I],
+        term: impl Fn([f64; I]) -> [f64; N] + Sync,
     ) -> Vec<[f64; N]> {
-        // Neurons that follow each other often share a row: sums of their own need not wait for each other.
-        const LANES: usize = 4;
-        let sum_of = |neurons: Range<usize>| {
-            let mut lanes = vec![[[0.0; N]; LANES]; gates.rows.len()];
-            for k in neurons {
-                let sum = &mut lanes[gates.row[k] as usize][k % LANES];
-                sum.iter_mut().zip(of(k)).for_each(|(s, v)| *s += v);
-            }
-            let sums = lanes.iter().map(|[one, two, three, four]| {
-                std::array::from_fn(|i| (one[i] + two[i]) + (three[i] + four[i]))
-            });
-            sums.collect::<Vec<[f64; N]>>()
-        };
         let n = self.width;
+        let part = |start: usize| {
+            let neurons = start..n.min(start + CHUNK);
+            let of = of.map(|values| &values[neurons.clone()]);
+            gates.sums(neurons, of, &term)
+        };
         if n <= CHUNK {
-            return sum_of(0..n);
+            return part(0);
         }
         let chunks = (0..n.div_ceil(CHUNK)).into_par_iter();
-        let parts: Vec<_> = chunks
-            .map(|chunk| sum_of(chunk * CHUNK..n.min((chunk + 1) * CHUNK)))
-            .collect();
-        let mut total = vec![[0.0; N]; gates.rows.len()];
-        for part in parts {
-            let pairs = total.iter_mut().flatten().zip(part.iter().flatten());
-            pairs.for_each(|(t, p)| *t += p);
-        }
-        total
+        total(chunks.map(|chunk| part(chunk * CHUNK)).collect())
+    }
+
+    /// The layers (w, b, a) of a vector (3n + 1).
+    fn layers<'a>(&self, values: &'a [f64]) -> [&'a [f64]; 3] {
+        let n = self.width;
+        [0, 1, 2].map(|layer| &values[layer * n..(layer + 1) * n])
     }
 
     /// Σ over rows s of s_i (slope x_i − offset) at each datum (m).
@@ -497,11 +635,13 @@ impl Model {
     /// J (∇²Φ)⁻¹ v (m): how f(x_i) changes with ζ.
     pub fn applied(&self, point: &Point, gates: &Gates, v: &[f64]) -> Vec<f64> {
         let n = self.width;
-        let (theta, inverse) = (&point.parameters, &point.inverse_metric);
-        let sums = self.sums(gates, |k| {
-            let a = theta[2 * n + k];
-            let [dw, db, da] = [k, n + k, 2 * n + k].map(|j| inverse[j] * v[j]);
-            [a * dw + da * theta[k], a * db + da * theta[n + k]]
+        let (theta, inverse) = (&point.parameters[..], &point.inverse_metric[..]);
+        let [[w, b, a], softness, along] = [theta, inverse, v].map(|of| self.layers(of));
+        let ([sw, sb, sa], [vw, vb, va]) = (softness, along);
+        let of = [w, b, a, sw, sb, sa, vw, vb, va];
+        let sums = self.sums(gates, of, |[w, b, a, sw, sb, sa, vw, vb, va]| {
+            let (dw, db, da) = (sw * vw, sb * vb, sa * va);
+            [a * dw + da * w, a * db + da * b]
         });
         let mut product = self.lines(gates, &sums);
         for (pin, gate) in gates.pins.iter().zip(&point.pinned) {
@@ -518,14 +658,13 @@ impl Model {
     pub fn kernel(&self, point: &Point, gates: &Gates) -> Array2<f64> {
         let (n, m) = (self.width, self.x.len());
         let (theta, inverse) = (&point.parameters, &point.inverse_metric);
-        let sums = self.sums(gates, |k| {
-            let (w, b, squared) = (theta[k], theta[n + k], theta[2 * n + k].powi(2));
-            let output = inverse[2 * n + k];
-            let first = squared * inverse[k] + output * w * w;
+        let ([w, b, a], [sw, sb, sa]) = (self.layers(theta), self.layers(inverse));
+        let sums = self.sums(gates, [w, b, a, sw, sb, sa], |[w, b, a, sw, sb, sa]| {
+            let squared = a * a;
             [
-                first,
-                output * w * b,
-                squared * inverse[n + k] + output * b * b,
+                squared * sw + sa * w * w,
+                sa * w * b,
+                squared * sb + sa * b * b,
             ]
         });
         let mut kernel = Array2::from_elem((m, m), inverse[3 * n]);
@@ -550,9 +689,20 @@ impl Model {
         kernel
     }
 
+    /// A vector (3n + 1) with the neurons as the network has them: here they are sorted.
+    pub fn in_network_order(&self, values: &[f64]) -> Vec<f64> {
+        let (n, mut ordered) = (self.width, values.to_vec());
+        for (layer, values) in self.layers(values).into_iter().enumerate() {
+            for (&place, &value) in self.places.iter().zip(values) {
+                ordered[layer * n + place as usize] = value;
+            }
+        }
+        ordered
+    }
+
     /// The network with parameters θ.
     pub fn network(&self, parameters: &[f64]) -> Network {
-        let n = self.width;
+        let (n, parameters) = (self.width, self.in_network_order(parameters));
         let layer = |from: usize| parameters[from * n..(from + 1) * n].to_vec().into();
         Network {
             w: layer(0),

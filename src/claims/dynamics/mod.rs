@@ -144,8 +144,7 @@ impl Ensemble {
     pub(super) fn train(&self, copies: usize, trained: Trained) -> Result<(Vec<f64>, Run)> {
         let mut dual = Vec::new();
         let run = self.observe(copies, trained, &mut |state| {
-            dual.clear();
-            dual.extend_from_slice(state.dual);
+            dual = state.model.in_network_order(state.dual);
         })?;
         Ok((dual, run))
     }
@@ -188,8 +187,9 @@ impl Ensemble {
         let (mut times, mut alphas, mut duals) = (Vec::new(), Vec::new(), Vec::new());
         let run = mirror_flow::train(&setting, &initial, &options, &mut |state| {
             times.push(state.time);
-            alphas.push(layer(&state.point.parameters));
-            duals.push(layer(state.dual));
+            let ordered = |values: &[f64]| layer(&state.model.in_network_order(values));
+            alphas.push(ordered(&state.point.parameters));
+            duals.push(ordered(state.dual));
         })?;
         converged(&run)?;
         if matches!(setting.potential.family(), Family::Quadratic { .. }) {

@@ -136,8 +136,8 @@ impl Path {
         };
         let (mut states, mut last) = (Vec::new(), None);
         let run = mirror_flow::train(&trained, &initial, &options, &mut |state| {
-            let alpha = Array1::from(state.point.parameters[2 * n..3 * n].to_vec());
-            let alpha = alpha * n as f64;
+            let theta = state.model.in_network_order(&state.point.parameters);
+            let alpha = Array1::from(theta[2 * n..3 * n].to_vec()) * n as f64;
             let terms = goal.alpha.iter().zip(&alpha);
             let divergence = terms
                 .map(|(goal, alpha)| setting.potential.bregman_divergence(*goal, *alpha))
