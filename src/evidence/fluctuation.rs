@@ -221,7 +221,11 @@ pub fn standard_deviations(solution: &Solution, points: &[f64]) -> Result<Vec<f6
         let remainder = regression.remainder(x);
         squares.covariance(&remainder, &remainder)
     };
-    Ok(points.iter().map(|x| variance(x).max(0.0).sqrt()).collect())
+    let deviation = |x: &f64| match variance(x) {
+        rounded if rounded < 0.0 => 0.0,
+        variance => variance.sqrt(),
+    };
+    Ok(points.iter().map(deviation).collect())
 }
 
 /// δ(x) with n^(q−2)(f_φ − f_GF)(x) → c·δ(x) for unscaled potentials ½φ''(0)z² + c|z|^q + …
