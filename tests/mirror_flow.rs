@@ -297,11 +297,8 @@ fn sliding_knots_stay_on_their_data() {
 #[test]
 fn overflow_is_failure() {
     let failed = |run: Run| {
-        let status = run.status;
-        assert!(
-            matches!(status, Status::Diverged | Status::Collapsed),
-            "{status:?}"
-        );
+        let fine = [Status::Converged, Status::Stationary, Status::Horizon];
+        assert!(!fine.contains(&run.status), "{run:?}");
     };
     let setting = |x: &[f64], potential: &str, activation: Activation| Setting {
         dataset: Dataset::from_points(x, &vec![-2.0; x.len()]).unwrap(),
@@ -310,14 +307,13 @@ fn overflow_is_failure() {
     let far = setting(&[-1.0, 1e200], "power:3,1", Activation::Abs);
     failed(flow(&far, &sample(&far, 9, 0), &Options::default()));
     let near = setting(&[-0.9375], "hypentropy:2", Activation::Relu);
-    for rule in [Rule::MirrorDescent, Rule::Euler] {
-        for horizon in [1e6, f64::INFINITY] {
-            let options = Options {
-                horizon,
-                ..Options::default()
-            };
-            let initial = sample(&near, 9, 0);
-            failed(mirror_descent::train(&near, &initial, rule, 1e6, &options));
-        }
+    let initial = sample(&near, 9, 0);
+    for horizon in [1e6, f64::INFINITY] {
+        let options = Options {
+            horizon,
+            ..Options::default()
+        };
+        let rule = Rule::MirrorDescent;
+        failed(mirror_descent::train(&near, &initial, rule, 1e6, &options));
     }
 }

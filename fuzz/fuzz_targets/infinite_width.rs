@@ -115,7 +115,7 @@ fn fits(solution: &Solution, certificate: &Certificate) {
         for pair in cuts.windows(2) {
             let mut parts = Vec::new();
             let ends = [pair[0], pair[1]];
-            cells(ends, ends.map(u), 60, &mut parts);
+            cells(ends, ends.map(u), 44, &mut parts);
             for [from, to] in parts {
                 for &(node, weight) in RULE.as_node_weight_pairs() {
                     let c = from + (to - from) * (0.5 + 0.5 * node);
@@ -188,7 +188,7 @@ fn precision(solution: &Solution, x: &[f64], lambda: &[f64]) -> Vec<f64> {
 /// Over the range of the bound.
 fn points(data: &Dataset) -> impl Iterator<Item = f64> {
     let edge = 1.5 * data.largest_input();
-    grid(-edge, edge, 61).into_iter().chain(
+    grid(-edge, edge, 25).into_iter().chain(
         data.x()
             .windows(2)
             .map(|pair| pair[0] / 2.0 + pair[1] / 2.0)
@@ -222,7 +222,7 @@ fn agrees_with_rational_arithmetic(solution: &Solution, certificate: &Certificat
         return;
     };
     let quadratic = matches!(setting.limit_potential().family(), Family::Quadratic { .. });
-    let moderate = |v: &f64| *v == 0.0 || (1e-12..1e12).contains(&v.abs());
+    let moderate = |v: &f64| *v == 0.0 || (1e-9..1e9).contains(&v.abs());
     let all = basis.x().iter().chain(basis.y()).chain([&half_width]);
     if !quadratic || !all.into_iter().all(moderate) {
         return;
