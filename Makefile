@@ -9,7 +9,8 @@ export DEBIAN_FRONTEND := noninteractive
 OPENBLAS_FOLDERS := /usr/lib/*-linux-gnu* /usr/lib64 /usr/lib /usr/local/lib64 /usr/local/lib \
 	/opt/homebrew/opt/openblas/lib /usr/local/opt/openblas/lib /opt/OpenBLAS/lib
 
-.PHONY: audit test bench detection comparison picture mutants setup openblas components
+.PHONY: audit test bench detection comparison picture mutants fuzz supply package minimal-versions semver setup \
+	openblas components
 
 audit: openblas
 	$(CARGO) build --release --locked
@@ -52,6 +53,48 @@ picture: openblas
 SHARD ?= 0/200
 mutants: openblas
 	$(CARGO) mutants --sharding round-robin --shard $(SHARD)
+
+# What parses and what solves, on arbitrary input; needs cargo-fuzz and a nightly compiler. What it finds is a failed run
+# whose input stays in fuzz/artifacts. No sanitizer: the crate forbids unsafe code.
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?= csv npz command_line infinite_width finite_width
+
+fuzz: openblas
+	@set -e; for target in $(FUZZ_TARGETS); do \
+		mkdir -p fuzz/corpus/$$target; \
+		dictionary=fuzz/dictionaries/$$target.txt; \
+		if [ -e $$dictionary ]; then dictionary=-dict=$$dictionary; else dictionary=; fi; \
+		(set -x; $(CARGO) +nightly fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=60 -rss_limit_mb=3000 $$dictionary); \
+	done
+
+# What a release rests on (RELEASING.md); needs cargo-deny, cargo-semver-checks, a nightly compiler and git.
+supply: package minimal-versions semver
+	$(CARGO) deny --config .config/deny.toml check $(DENY)
+
+# Compiles the library, the program and the tests from what is packed alone.
+package: openblas
+	$(CARGO) package --locked
+	@set -ex; unpacked=$$(mktemp -d); trap 'rm -rf "$$unpacked"' EXIT; \
+	tar -xzf "$${CARGO_TARGET_DIR:-target}"/package/mirrorflow-*.crate -C "$$unpacked" --strip-components 1; \
+	$(CARGO) test --locked --no-run --manifest-path "$$unpacked/Cargo.toml" --target-dir "$(CURDIR)/target/unpacked"
+
+# The least versions that Cargo.toml admits have what the code uses.
+minimal-versions: openblas
+	@set -ex; copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; \
+	git ls-files -z | xargs -0 tar -c | tar -x -C "$$copy"; cd "$$copy"; \
+	$(CARGO) +nightly update -Z direct-minimal-versions; \
+	$(CARGO) +nightly check --all-targets --target-dir "$(CURDIR)/target/minimal-versions"
+
+# The public library against the last release; what breaks it takes a new minor version (before 1.0) or major one.
+BASELINE ?= $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null)
+
+semver: openblas
+	@if [ -n "$(BASELINE)" ]; then \
+		set -x; $(CARGO) semver-checks --baseline-rev "$(BASELINE)"; \
+	else \
+		echo "There is no release yet to compare the library with."; \
+	fi
 
 setup: openblas components
 

@@ -4,6 +4,7 @@
 
 use mirrorflow::{
     evidence::{certificate, fluctuation},
+    report::minimizer::MinimizerReport,
     setting::{Activation, Dataset, Network, OutputInit, Scaling, Setting},
     solver::{bregman_projection, infinite_width},
 };
@@ -245,4 +246,39 @@ fn newton_steps() {
     insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!("newton-steps", lines.join("\n"));
     });
+}
+
+/// Found by fuzzing: far outside the support of the biases α overflows, and 0·∞ was h''.
+#[test]
+fn nothing_bends_where_there_are_no_biases() {
+    let (x, y) = ([-5e10, -3858.0, 0.0, 4e13], [2.8e6, 9.9e8, 4.0, 3.2e9]);
+    let setting = Setting {
+        bias: "uniform:50606".parse().unwrap(),
+        ..setting(
+            Dataset::from_points(&x, &y).unwrap(),
+            Activation::Abs,
+            "hypentropy:0.0016",
+            Scaling::Scaled,
+        )
+    };
+    let h = infinite_width::minimize(&setting).unwrap();
+    assert!(
+        h.alpha(mirrorflow::solver::dual::Sheet::Both, 6e13)
+            .is_infinite()
+    );
+    assert_eq!(h.second_derivative(6e13), 0.0);
+}
+
+/// Found by fuzzing: a cost above the range of doubles was reported, with a gap that was no number and
+/// fluctuations of 0.
+#[test]
+fn what_overflows_is_refused() {
+    let (x, y) = ([-0.5, 0.0, 0.5], [0.0, 1e198, 1.0]);
+    let data = Dataset::from_points(&x, &y).unwrap();
+    let setting = setting(data, Activation::Relu, "quadratic", Scaling::Unscaled);
+    let error = MinimizerReport::new(&setting, None, None).unwrap_err();
+    assert!(error.to_string().contains("overflows"), "{error}");
+    let h = infinite_width::minimize(&setting).unwrap();
+    let sd = fluctuation::standard_deviations(&h, &[0.25]).unwrap();
+    assert!(!sd[0].is_finite(), "{sd:?}");
 }

@@ -13,7 +13,7 @@ use mirrorflow::{
     solver::{
         bregman_projection,
         mirror_descent::{self, Rule},
-        mirror_flow::{self, Options, Run, Status},
+        mirror_flow::{self, CONVERGED, Options, Run, Status},
         model::Trained,
     },
 };
@@ -257,4 +257,62 @@ fn too_long_steps_diverge() {
     let initial = sample(&setting, 20, 0);
     let run = mirror_descent::train(&setting, &initial, Rule::Euler, 1e9, &Options::default());
     assert_eq!(run.status, Status::Diverged);
+}
+
+/// Found by fuzzing: knots slid along a datum to within the tolerance of steps, and networks said to be converged
+/// were off the data by 7.8e-8 and 3.0e-8.
+#[test]
+fn sliding_knots_stay_on_their_data() {
+    let (x, y) = (
+        [-4.125, -0.254913330078125, 0.0],
+        [-0.2571258544921875, -0.254913330078125, -0.254913330078125],
+    );
+    let setting = Setting {
+        dataset: Dataset::from_points(&x, &y).unwrap(),
+        bias: "gaussian:0.25".parse().unwrap(),
+        ..figure(Activation::Relu, "quadratic", Scaling::Scaled)
+    };
+    let output = "random:1,0.5".parse().unwrap();
+    for seed in [1, 25] {
+        let initial = Network::sample(&setting.bias, output, 12, seed);
+        let run = flow(&setting, &initial, &Options::default());
+        assert!(
+            run.status == Status::Converged && run.events.pins > 0,
+            "{run:?}"
+        );
+        let network = &run.network;
+        for (x, y) in x.into_iter().zip(y) {
+            let terms = (network.w.iter().zip(&network.b).zip(&network.a))
+                .map(|((w, b), a)| (a * w * x).abs() + (a * b).abs());
+            let size = terms.sum::<f64>() + network.d.abs() + y.abs();
+            let rounding = 16.0 * f64::EPSILON * size;
+            let off = (network.output(setting.activation, x) - y).abs();
+            assert!(off <= CONVERGED + rounding, "seed {seed}, at {x}: {off:e}");
+        }
+    }
+}
+
+/// Found by fuzzing: NaN, which no comparison rejects, was taken for a vanishing gradient or a horizon reached.
+#[test]
+fn overflow_is_failure() {
+    let failed = |run: Run| {
+        let fine = [Status::Converged, Status::Stationary, Status::Horizon];
+        assert!(!fine.contains(&run.status), "{run:?}");
+    };
+    let setting = |x: &[f64], potential: &str, activation: Activation| Setting {
+        dataset: Dataset::from_points(x, &vec![-2.0; x.len()]).unwrap(),
+        ..figure(activation, potential, Scaling::Scaled)
+    };
+    let far = setting(&[-1.0, 1e200], "power:3,1", Activation::Abs);
+    failed(flow(&far, &sample(&far, 9, 0), &Options::default()));
+    let near = setting(&[-0.9375], "hypentropy:2", Activation::Relu);
+    let initial = sample(&near, 9, 0);
+    for horizon in [1e6, f64::INFINITY] {
+        let options = Options {
+            horizon,
+            ..Options::default()
+        };
+        let rule = Rule::MirrorDescent;
+        failed(mirror_descent::train(&near, &initial, rule, 1e6, &options));
+    }
 }

@@ -222,7 +222,10 @@ pub fn standard_deviations(solution: &Solution, points: &[f64]) -> Result<Vec<f6
         let remainder = regression.remainder(x);
         squares.covariance(&remainder, &remainder)
     };
-    let deviation = |x| variance(x).max(0.0).sqrt();
+    let deviation = |x: &f64| match variance(x) {
+        rounded if rounded < 0.0 => 0.0,
+        variance => variance.sqrt(),
+    };
     Ok(points.par_iter().map(deviation).collect())
 }
 

@@ -2,7 +2,7 @@
 
 use super::number;
 use crate::{
-    Result,
+    Error, Result,
     evidence::{certificate, fluctuation},
     setting::Setting,
     solver::infinite_width,
@@ -75,7 +75,8 @@ impl MinimizerReport {
     /// with a band for networks of the given width.
     ///
     /// # Errors
-    /// Those of [`infinite_width::minimize`].
+    /// Those of [`infinite_width::minimize`]; [`Error::Data`] where a number of the report overflows. A bound
+    /// may be infinite.
     pub fn new(setting: &Setting, points: Option<Vec<f64>>, width: Option<usize>) -> Result<Self> {
         let solution = infinite_width::minimize(setting)?;
         let points = points.unwrap_or_else(|| {
@@ -91,7 +92,7 @@ impl MinimizerReport {
             (x.abs() <= range).then(|| certificate.local_error_bounds[interval])
         };
         let local_error_bounds = points.iter().map(local).collect();
-        Ok(Self {
+        let report = Self {
             values: at_points(&|x| solution.value(x)),
             second_derivative: at_points(&|x| solution.second_derivative(x)),
             cost: solution.cost(),
@@ -116,7 +117,37 @@ impl MinimizerReport {
             }),
             fluctuation_sd,
             points,
+        };
+        if report.is_finite() {
+            return Ok(report);
+        }
+        Err(Error::Data {
+            place: "the data".into(),
+            what: "the minimiser, its cost or its fluctuation overflows".into(),
+            remedy: "scale x and y, and ask for points nearer to them".into(),
         })
+    }
+
+    /// Whether all numbers but bounds are.
+    fn is_finite(&self) -> bool {
+        let certified = &self.certificate;
+        let terms = self
+            .terms
+            .map(|terms| [terms.curvature, terms.slopes, terms.offset]);
+        let vectors = [
+            &self.values,
+            &self.second_derivative,
+            &self.fluctuation_sd,
+            &self.multipliers,
+        ];
+        (vectors.into_iter().flatten())
+            .chain(terms.iter().flatten())
+            .chain([
+                &self.cost,
+                &certified.duality_gap,
+                &certified.interpolation_residual,
+            ])
+            .all(|number| number.is_finite())
     }
 }
 

@@ -433,7 +433,10 @@ impl Solution {
                 .iter()
                 .map(|&sheet| {
                     let jump = if sheet == Sheet::Both { 2.0 } else { 1.0 };
-                    jump * self.knots.density(sheet, c) * self.alpha(sheet, x)
+                    match self.knots.density(sheet, c) {
+                        0.0 => 0.0, // where α may overflow
+                        density => jump * density * self.alpha(sheet, x),
+                    }
                 })
                 .sum()
         };

@@ -48,8 +48,7 @@ pub fn train(
             break Status::OutOfSteps;
         }
         // The loss falls along the flow: residuals far above the first ones are the step's doing.
-        let residual = point.largest_residual();
-        if residual.is_nan() || residual > 1e6 * first {
+        if point.largest_residual() > 1e6 * first {
             break Status::Diverged;
         }
         let force: Vec<f64> = point

@@ -60,7 +60,7 @@ pub enum Status {
     Collapsed,
     /// The most steps were taken.
     OutOfSteps,
-    /// The residuals grew beyond bounds (discrete steps that are too long).
+    /// The residuals grew beyond bounds (discrete steps that are too long), or overflowed.
     Diverged,
 }
 
@@ -315,6 +315,9 @@ impl Flow<'_> {
 
     /// The error in units of the tolerance.
     fn error(&self, error: &[f64], base: &Point, end: &Point) -> f64 {
+        if end.largest_residual().is_nan() {
+            return f64::INFINITY; // `max` below passes over NaN
+        }
         let model = self.model;
         let n = model.width();
         let mut worst: f64 = 0.0;
@@ -335,8 +338,7 @@ impl Flow<'_> {
         let wrong = seen.iter().fold(0.0_f64, |a, e| a.max(e.abs()));
         let unit = self.options.tolerance * end.largest_residual()
             + 0.01 * CONVERGED * model.value_scale();
-        let worst = worst.max(wrong / unit);
-        if worst.is_nan() { f64::INFINITY } else { worst }
+        worst.max(wrong / unit)
     }
 
     /// The share of a step after which the first knot meets a datum or ceases to slide, with who.
@@ -393,6 +395,17 @@ impl Flow<'_> {
         let mut pins = self.gates.pins.iter().zip(&point.pinned);
         pins.find(|(_, gate)| self.strain(**gate) > STRAINED)
             .map(|(pin, _)| *pin)
+    }
+
+    /// Puts sliding knots back on their data, which a step leaves by as much as its tolerance: the residual is
+    /// that of the network only where they are there. Says whether there are any.
+    fn hold(&self, dual: &mut [f64], point: &Point) -> bool {
+        let n = self.model.width();
+        for &Pin { neuron, datum } in &self.gates.pins {
+            let bias = point.parameters[neuron] * self.model.inputs()[datum];
+            dual[n + neuron] = self.model.dual(n + neuron, bias);
+        }
+        !self.gates.pins.is_empty()
     }
 
     /// Decides what a knot on a datum does next.
@@ -515,6 +528,9 @@ pub fn train(
             (share, trial) = flow.down_to_the_loss(&dual, &point, &spectrum, (h, share), trial);
         }
         (dual, point) = (trial.dual, trial.point);
+        if flow.hold(&mut dual, &point) {
+            point = flow.at(&dual);
+        }
         time += share * h;
         steps += 1;
         if let Some(pin) = event {
@@ -538,7 +554,9 @@ pub fn train(
 
 /// Whether training is at its end.
 pub(super) fn progress(model: &Model, point: &Point, gates: &Gates) -> Option<Status> {
-    if point.largest_residual() <= CONVERGED * model.value_scale() {
+    if !point.largest_residual().is_finite() {
+        Some(Status::Diverged)
+    } else if point.largest_residual() <= CONVERGED * model.value_scale() {
         Some(Status::Converged)
     } else if vanishes(model, point, gates) {
         Some(Status::Stationary)
@@ -554,7 +572,7 @@ fn vanishes(model: &Model, point: &Point, gates: &Gates) -> bool {
     let n = model.width();
     let reach = model.inputs().iter().fold(1.0_f64, |a, x| a.max(x.abs()));
     (0..3 * n + 1)
-        .filter(|&j| point.inverse_metric[j] > 0.0)
+        .filter(|&j| point.inverse_metric[j] != 0.0)
         .all(|j| {
             let k = j % n.max(1);
             let size = match j / n {
