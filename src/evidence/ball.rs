@@ -35,6 +35,11 @@ impl Ball {
         Self::new(0.0, f64::INFINITY)
     }
 
+    /// Whether this is 0 and nothing else.
+    fn is_zero(self) -> bool {
+        self.mid.high() == 0.0 && self.radius == 0.0
+    }
+
     /// The midpoint.
     pub fn mid(self) -> DoubleDouble {
         self.mid
@@ -62,11 +67,12 @@ impl Ball {
 
     /// The two ends, rounded outward to doubles.
     pub fn bounds(self) -> [f64; 2] {
-        // The middle is within an ulp of its high word, and each operation rounds to the nearest.
-        let slack = f64::EPSILON * self.mid.high().abs() + UNDERFLOW;
-        let reach = (self.radius + slack) * UP;
-        let high = self.mid.high();
-        [(high - reach).next_down(), (high + reach).next_up()]
+        let (high, low) = (self.mid.high(), self.mid.low());
+        let reach = (self.radius + f64::EPSILON * low.abs() + UNDERFLOW) * UP;
+        [
+            (high + (low - reach)).next_down(),
+            (high + (low + reach)).next_up(),
+        ]
     }
 
     /// Whether a number is within the ball beyond doubt.
@@ -193,7 +199,7 @@ impl Real for Ball {
 
 /// An outcome in double-double with what its rounding and its operands' radii leave open.
 fn rounded(mid: DoubleDouble, carried: f64) -> Ball {
-    let radius = (carried + ROUNDING * mid.high().abs() + UNDERFLOW) * UP;
+    let radius = (carried + ROUNDING * mid.high().abs()) * UP;
     Ball { mid, radius }
 }
 
@@ -207,6 +213,12 @@ impl Neg for Ball {
 impl Add for Ball {
     type Output = Self;
     fn add(self, other: Self) -> Self {
+        if self.is_zero() {
+            return other;
+        } else if other.is_zero() {
+            return self;
+        }
+        // Sums do not underflow; one that comes out as 0 is 0.
         rounded(self.mid + other.mid, self.radius + other.radius)
     }
 }
@@ -221,6 +233,9 @@ impl Sub for Ball {
 impl Mul for Ball {
     type Output = Self;
     fn mul(self, other: Self) -> Self {
+        if self.is_zero() || other.is_zero() {
+            return Self::from(0.0);
+        }
         let [one, two] = [self, other].map(|ball| ball.mid.high().abs());
         let carried = one * other.radius + (two + other.radius) * self.radius;
         rounded(self.mid * other.mid, carried + UNDERFLOW)
@@ -233,9 +248,11 @@ impl Div for Ball {
         let least = other.mignitude();
         if least == 0.0 {
             return Self::everything();
+        } else if self.is_zero() {
+            return self;
         }
         let mid = self.mid / other.mid;
         let carried = self.radius + mid.high().abs() * other.radius + UNDERFLOW;
-        rounded(mid, carried / least * UP)
+        rounded(mid, carried / least * UP + UNDERFLOW)
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     setting::Family,
     solver::{
         double_double::DoubleDouble,
-        dual::{BorderedMatrix, Expansion, Piece, Sheet, for_pieces},
+        dual::{BorderedMatrix, Expansion, Functions, Piece, Sheet, for_pieces},
         infinite_width::Solution,
         quadrature::Order,
     },
@@ -29,8 +29,8 @@ const ROUNDING: f64 = 16.0;
 /// The same of h from double-double: half an ε for the outcome, and as much again for all that came before.
 const ROUNDED: f64 = 1.0;
 /// By how much (φ*)'' may change where one number stands for it.
-const RATIO: f64 = std::f64::consts::SQRT_2;
-/// What bounds lose to their own rounding: 2³² roundings.
+const RATIO: f64 = 2.0;
+/// What bounds lose to their own rounding, 10⁹ roundings of half an ε and more.
 const OUTWARD: f64 = 1.0 + 1e-6;
 
 /// Duality gap, residual and error bounds of a computed minimiser; all absolute.
@@ -46,21 +46,20 @@ pub struct Certificate {
     /// that [`Solution::basis`] holds), within that range; infinite where the residual is too large
     /// for the derivation.
     pub local_error_bounds: Vec<f64>,
-    /// Whether all this is a theorem. Where it is not, the density or the potential is known in double precision only:
-    /// r is then the difference of two quadratures and 16 roundings of its terms.
+    /// Whether all this is a theorem (proofs.md, "Outward rounding"). It is not where the density or the potential is known
+    /// in double precision only (Gaussians, potentials of one's own): r is then the difference of two quadratures and 16
+    /// roundings of its terms. Nor, for the rounding of h alone, for powers above 7 and a hypentropy's |u| above 64.
     pub proven: bool,
-    /// Between what the least E φ(α) lies; none where that is not proven.
+    /// Between what the least E φ(α) lies, proven; none for Gaussians and potentials of one's own.
     pub cost: Option<[f64; 2]>,
 }
 
-impl Certificate {
-    /// What a comparison within [`Self::sup_error_bound`] is.
-    pub fn kind(&self) -> Kind {
-        if self.proven {
-            Kind::Certified
-        } else {
-            Kind::Numerical
-        }
+/// What a comparison within the [`Certificate::sup_error_bound`] of all of these is.
+pub fn kind(certificates: &[Certificate]) -> Kind {
+    if certificates.iter().all(|one| one.proven) {
+        Kind::Certified
+    } else {
+        Kind::Numerical
     }
 }
 
@@ -94,7 +93,9 @@ pub fn certify(solution: &Solution) -> Certificate {
         interpolation_residual: largest(residual),
         sup_error_bound: largest(local_error_bounds.iter().copied()),
         local_error_bounds,
-        proven: enclosure.is_some(),
+        proven: tube
+            .as_ref()
+            .map_or(enclosure.is_some(), |tube| tube.proven),
         cost: enclosure.zip(tube).map(|(enclosure, tube)| {
             // The dual rises from λ̂ to its maximum by no more than ν².
             let [least, most] = enclosure.dual_value().bounds();
@@ -106,7 +107,7 @@ pub fn certify(solution: &Solution) -> Certificate {
     }
 }
 
-/// h̄ at points, enclosed; None where [`Certificate::proven`] is false or the bounds are infinite. A point beyond
+/// h̄ at points, enclosed; None for Gaussian densities, potentials of one's own, and where the bounds are infinite. A point beyond
 /// [−1.5, 1.5]·max|x_i| gets a ball of infinite radius.
 pub fn enclose(solution: &Solution, points: &[f64]) -> Option<Vec<Ball>> {
     let enclosure = Enclosure::new(solution)?;
@@ -156,6 +157,8 @@ struct Bands {
     starts: Vec<[f64; 2]>,
     /// Bounds on (φ*)''.
     ranges: Vec<[f64; 2]>,
+    /// Bounds on |α|.
+    largest: Vec<f64>,
 }
 
 impl Bands {
@@ -165,7 +168,8 @@ impl Bands {
         if let Some(conjugate) = Conjugate::new(potential) {
             let ladder = conjugate.ladder(RATIO, reach);
             let ends = |k: usize| {
-                let [one, next] = [ladder[k], *ladder.get(k + 1)?].map(|[_, slope]| slope.bounds());
+                let [one, next] =
+                    [ladder[k], *ladder.get(k + 1)?].map(|[_, slope, _]| slope.bounds());
                 Some([one[0].min(next[0]), one[1].max(next[1])])
             };
             let last = ladder.last()?[1].bounds();
@@ -175,9 +179,12 @@ impl Bands {
                 _ => [0.0, last[1]],
             };
             return Some(Self {
-                starts: ladder.iter().map(|[u, _]| u.bounds()).collect(),
+                starts: ladder.iter().map(|[u, ..]| u.bounds()).collect(),
                 ranges: (0..ladder.len())
                     .map(|k| ends(k).unwrap_or(beyond))
+                    .collect(),
+                largest: (ladder[1..].iter().map(|[.., alpha]| alpha.magnitude()))
+                    .chain([f64::INFINITY])
                     .collect(),
             });
         }
@@ -196,23 +203,26 @@ impl Bands {
                 [0.0, f64::INFINITY]
             }
         });
+        let ends = starts.clone().map(|[start, _]| start + step);
         (count <= MOST).then(|| Self {
             ranges: ranges.collect(),
+            largest: ends.map(|u| potential.inverse_mirror_map(u)).collect(),
             starts: starts.collect(),
         })
     }
 
-    /// Bounds on (φ*)'' for |u| between two numbers.
-    fn range(&self, low: f64, high: f64) -> [f64; 2] {
+    /// Bounds on (φ*)'' for |u| between two numbers, and on |α|.
+    fn range(&self, low: f64, high: f64) -> ([f64; 2], f64) {
         let from = self.starts.partition_point(|start| start[1] <= low).max(1) - 1;
         let to = self
             .starts
             .partition_point(|start| start[0] < high)
             .max(from + 1);
         let ranges = self.ranges[from..to].iter();
-        ranges.fold([f64::INFINITY, 0.0], |[low, high], range| {
+        let range = ranges.fold([f64::INFINITY, 0.0], |[low, high], range| {
             [low.min(range[0]), high.max(range[1])]
-        })
+        });
+        (range, self.largest[to - 1])
     }
 
     /// Where on a piece |u| + `margin` passes from one band to the next, u running between its values.
@@ -246,6 +256,8 @@ impl Bands {
 /// A piece of the knots and what is known of u = λᵀF on it.
 struct Section {
     piece: Piece,
+    /// F at both ends, in the local basis.
+    functions: [Functions<Ball>; 2],
     /// û at both ends, and how far rounding may have put it off.
     u: [f64; 2],
     rounding: f64,
@@ -268,7 +280,7 @@ enum Side {
 
 impl Section {
     fn new(solution: &Solution, piece: Piece, largest: Option<f64>) -> Self {
-        let u = solution.dual_at_ends(&piece);
+        let (basis, u) = (solution.basis(), solution.dual_at_ends(&piece));
         let alpha = |u: f64| {
             solution
                 .setting()
@@ -278,19 +290,21 @@ impl Section {
         };
         Self {
             piece,
+            functions: [piece.left, piece.right]
+                .map(|c| basis.functions_in(piece.interval, piece.sheet, c)),
             u,
             rounding: 4.0 * f64::EPSILON * (u[0].abs() + u[1].abs()),
             deviation: [0.0; 2],
             mass: solution
                 .mass_in::<DoubleDouble>(&piece)
                 .map(|mass| mass.map(DoubleDouble::high)),
-            silent: enclosure::is_silent(&piece, solution.basis().len()),
+            silent: enclosure::is_silent(&piece, basis.len()),
             largest: largest.unwrap_or_else(|| alpha(u[0]).max(alpha(u[1]))),
         }
     }
 
     /// Integrates against a bound on (φ*)'' p over the stretch of the piece between two t: visits nodes t with their
-    /// weights, exact for Q p where Q is quadratic and p linear. The outcome bounds what rounding may make of ∫ Q for
+    /// weights, exact for Q p where Q is quadratic and p linear, or too large where Q ≥ 0 is convex. The outcome bounds what rounding may make of ∫ Q for
     /// |Q|, |Q'| ≤ 2 on the piece.
     fn integrate(
         &self,
@@ -314,6 +328,11 @@ impl Section {
             let knots = solution.knots(Order::Fine);
             length * knots.density(self.piece.sheet, self.piece.left + t * length)
         };
+        // The least slope of u in t, over the tube.
+        let steep = (self.u[1] - self.u[0]).abs()
+            - self.deviation[0]
+            - self.deviation[1]
+            - 2.0 * self.rounding;
         let (mut start, mut total, mut count) = (from, 0.0, 0.0);
         let inner = cuts.into_iter().filter(|t| from < *t && *t < to);
         for end in inner.chain([to]) {
@@ -325,7 +344,8 @@ impl Section {
             } else {
                 0.0
             };
-            let [below, above] = bands.range((low - margin - self.rounding).max(0.0), high);
+            let ([below, above], alpha) =
+                bands.range((low - margin - self.rounding).max(0.0), high);
             let slope = if side == Side::Below { below } else { above };
             let (middle, half) = ((start + end) / 2.0, (end - start) / 2.0);
             let nodes = [-1.0, 1.0].map(|sign| middle + sign * half * 3f64.sqrt().recip());
@@ -340,13 +360,22 @@ impl Section {
                     }; 2]
                 }
             };
-            for (t, density) in nodes.into_iter().zip(density) {
-                visit(t, slope * half * density);
-            }
             let most = self
                 .mass
                 .map_or(density[0], |[left, right]| left.max(right));
-            total += slope * most * (end - start);
+            // Around a change of sign: what α can change by over the least slope of u.
+            let crossed = 2.0 * alpha / steep;
+            if side == Side::Above && steep > 0.0 && 4.0 * crossed < slope * (end - start) {
+                for t in [start, end] {
+                    visit(t, crossed * most);
+                }
+                total += crossed * most;
+            } else {
+                for (t, density) in nodes.into_iter().zip(density) {
+                    visit(t, slope * half * density);
+                }
+                total += slope * most * (end - start);
+            }
             count += 1.0;
             start = end;
         }
@@ -383,7 +412,10 @@ struct Tube<'a> {
     bands: Bands,
     /// ν.
     radius: f64,
+    /// Whether the bound holds for h as it is evaluated.
     proven: bool,
+    /// Whether h is evaluated in double-double.
+    precise: bool,
 }
 
 impl<'a> Tube<'a> {
@@ -403,10 +435,6 @@ impl<'a> Tube<'a> {
         });
         let reach = largest(sections.iter().flat_map(|section| section.u).map(f64::abs));
         let bands = Bands::new(solution, 2.0 * reach)?;
-        let functions = |piece: &Piece| {
-            [piece.left, piece.right]
-                .map(|c| basis.functions_in::<Ball>(piece.interval, piece.sheet, c))
-        };
         for _ in 0..ROUNDS {
             let moments = for_pieces(sections.len(), |number| {
                 let section = &sections[number];
@@ -416,8 +444,8 @@ impl<'a> Tube<'a> {
             for (section, moments) in sections.iter().zip(moments) {
                 let Some(moments) = moments else { continue };
                 let indices = basis.indices(section.piece.interval);
-                let [left, right] = functions(&section.piece);
-                hessian.add_moments(indices, [&left, &right], moments);
+                let [left, right] = &section.functions;
+                hessian.add_moments(indices, [left, right], moments);
             }
             let factored = hessian.factor(0.0)?;
             let solved = factored.solve(gradient).into_iter().zip(gradient);
@@ -430,11 +458,12 @@ impl<'a> Tube<'a> {
             }
             let inner = factored.inner_inverse_diagonal();
             let needed = for_pieces(sections.len(), |number| {
-                let piece = &sections[number].piece;
+                let Section {
+                    piece, functions, ..
+                } = &sections[number];
                 let indices = basis.indices(piece.interval);
-                functions(piece).map(|f| {
-                    (radius * factored.quadratic_form(&inner, indices, &f).root()).next_up()
-                })
+                let reach = |f| factored.quadratic_form(&inner, indices, f).root();
+                functions.each_ref().map(|f| (radius * reach(f)).next_up())
             });
             let mut inside = true;
             for (section, needed) in sections.iter_mut().zip(needed) {
@@ -454,7 +483,9 @@ impl<'a> Tube<'a> {
                     sections,
                     bands,
                     radius,
-                    proven: enclosure.is_some(),
+                    proven: enclosure
+                        .is_some_and(|known| known.conjugate().vouches_for_values(reach)),
+                    precise: enclosure.is_some(),
                 });
             }
         }
@@ -612,7 +643,7 @@ impl<'a> Tube<'a> {
         };
         (0..=m)
             .map(|interval| {
-                if self.proven {
+                if self.precise {
                     return ROUNDED * f64::EPSILON * terms(interval) * OUTWARD;
                 }
                 ROUNDING * f64::EPSILON * terms(interval) + self.quadrature_error(interval)

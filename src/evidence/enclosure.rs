@@ -36,11 +36,21 @@ enum Law {
     },
 }
 
-/// u, and α = A₀, A₁ = φ*, A₂' = A₁, A₃' = A₂ there, at scale 1.
+/// u, and A_ℓ/u^ℓ there, with A₀ = α, A₁ = φ*, A₂' = A₁, A₃' = A₂, at scale 1; all stay in range.
 #[derive(Debug, Clone, Copy)]
 struct Point {
     u: Ball,
-    levels: [Ball; 4],
+    ratios: [Ball; 4],
+}
+
+impl Point {
+    fn alpha(&self) -> Ball {
+        self.ratios[0]
+    }
+
+    fn conjugate(&self) -> Ball {
+        self.ratios[1] * self.u
+    }
 }
 
 fn exact(value: f64) -> Ball {
@@ -96,24 +106,25 @@ impl Conjugate {
         }
     }
 
-    /// Values of |u| between which (φ*)'' changes by no more than `ratio`, from 0 to beyond `reach`, and (φ*)'' there.
-    pub fn ladder(&self, ratio: f64, reach: f64) -> Vec<[Ball; 2]> {
+    /// Values of |u| between which (φ*)'' changes by no more than `ratio`, from 0 to beyond `reach`, and (φ*)'' and |α|
+    /// there.
+    pub fn ladder(&self, ratio: f64, reach: f64) -> Vec<[Ball; 3]> {
         const RUNGS: i32 = 10_000;
         let scale = self.potential.scale();
         let mut ladder = Vec::new();
         for k in 0..RUNGS {
             let growth = ratio.powi(k);
-            let [u, slope] = match &self.law {
+            let [u, slope, alpha] = match &self.law {
                 Law::Hypentropy { beta } => {
                     let u = exact(growth.acosh());
-                    let [_, cosh, ..] = hyperbolic(u);
-                    [u, *beta * (cosh + exact(1.0))]
+                    let [sinh, ratio, ..] = hyperbolic(u);
+                    [u, *beta * (ratio * u + exact(1.0)), *beta * sinh]
                 }
                 Law::Power {
                     exponent: 2.0,
                     slope,
                     ..
-                } => [exact(0.0), exact(1.0) / slope[1]],
+                } => [exact(0.0), exact(1.0) / slope[1], exact(0.0)],
                 Law::Power {
                     exponent: p,
                     slope: [steep, even],
@@ -122,19 +133,28 @@ impl Conjugate {
                     let unit = even.mid().high() / (steep.mid().high() * (p - 1.0));
                     let alpha = ((growth - 1.0) * unit).powf((p - 2.0).recip());
                     let [u, hessian] = self.mirror_map(exact(alpha));
-                    [u, exact(1.0) / hessian]
+                    [u, exact(1.0) / hessian, exact(alpha)]
                 }
             };
             let u = u * exact(scale);
             if !u.magnitude().is_finite() || !slope.magnitude().is_finite() {
                 break;
             }
-            ladder.push([u, slope]);
+            ladder.push([u, slope, alpha * exact(scale)]);
             if u.mignitude() > reach || matches!(self.law, Law::Power { exponent: 2.0, .. }) {
                 break;
             }
         }
         ladder
+    }
+
+    /// Whether h as [`Solution::value`] gives it, from double-double without radii, is right but for ε of its terms where
+    /// |u| ≤ `reach` (proofs.md, "Outward rounding").
+    pub fn vouches_for_values(&self, reach: f64) -> bool {
+        match self.law {
+            Law::Power { exponent, .. } => exponent <= 7.0,
+            Law::Hypentropy { .. } => reach <= 64.0 * self.potential.scale(),
+        }
     }
 
     /// α = (φ*)'(u) for a power, at scale 1: an approximate root, and how far from it the excess of φ' leaves the true one.
@@ -149,58 +169,66 @@ impl Conjugate {
         let alpha = DoubleDouble::from(guess) - step;
         let [value, hessian] = self.mirror_map(alpha.into());
         let excess = (value - u).magnitude();
-        // |α − root| is the excess over φ'' between, and φ'' ≥ 2b. From that, T between is at least
-        // T(α)(1 − kδ/|α|), k = max(1, p − 2).
+        // φ' is monotone, so that the root is within δ where δ times the least φ'' there is no less than the excess. With
+        // k = max(1, p − 2), T within δ of α is at least T(α)(1 − kδ/|α|); and φ'' ≥ 2b everywhere.
         let even = slope[1].mignitude();
-        let nearest = excess / even / alpha.high().abs();
-        let share = 1.0 - 1.01 * (exponent - 2.0).max(1.0) * nearest;
-        let steep = (hessian.mignitude() * 0.999 - even).max(0.0);
-        let least = if share > 0.0 {
-            even + 0.99 * share * steep
-        } else {
-            even
-        };
-        Ball::from(alpha).widened(1.01 * excess / least)
+        let distance = 1.05 * excess / hessian.mignitude();
+        let share = 1.0 - 1.01 * (exponent - 2.0).max(1.0) * distance / alpha.high().abs();
+        let steep = 0.999 * hessian.mignitude() - even;
+        let least = even + 0.999 * share * steep;
+        let near = share > 0.0 && steep > 0.0 && distance * least > 1.001 * excess;
+        Ball::from(alpha).widened(if near { distance } else { 1.01 * excess / even })
     }
 
     fn point(&self, u: Ball) -> Point {
-        let levels = match &self.law {
-            Law::Hypentropy { beta } => hyperbolic(u).map(|level| *beta * level),
+        let ratios = match &self.law {
+            Law::Hypentropy { beta } => hyperbolic(u).map(|ratio| *beta * ratio),
             Law::Power {
                 exponent,
-                slope,
+                slope: [steep, even],
                 coefficients,
             } => {
-                let alpha = self.root(*exponent, *slope, u);
-                let steep = steepness(alpha, *exponent);
-                let mut power = exact(1.0);
+                let alpha = self.root(*exponent, [*steep, *even], u);
+                let power = steepness(alpha, *exponent);
+                // T/(paT + 2b) and 1/(paT + 2b), bounded where T is not.
+                let gentle = exact(1.0) / (*steep * power + *even);
+                let steep = power * gentle;
                 [0, 1, 2, 3].map(|level| {
-                    power = power * alpha;
-                    let c = &coefficients[level];
-                    let sum = (0..level).rev().fold(c[level], |sum, k| sum * steep + c[k]);
-                    power * sum
+                    let (mut sum, mut weight) = (coefficients[level][level], gentle);
+                    for k in (0..level).rev() {
+                        sum = sum * steep + coefficients[level][k] * weight;
+                        weight = weight * gentle;
+                    }
+                    alpha * sum
                 })
             }
         };
-        Point { u, levels }
+        Point { u, ratios }
     }
 
-    /// α', α'' and α''' as functions of u, from α; for the hypentropy from α and φ* there.
-    fn derivatives(&self, [alpha, conjugate]: [Ball; 2]) -> [Ball; 3] {
+    /// dα/du, d²α/du² and d³α/du³ times powers of u's change, from α; for the hypentropy from φ* as well.
+    fn derivatives(&self, [alpha, conjugate]: [Ball; 2], change: Ball) -> [Ball; 3] {
         match &self.law {
-            Law::Hypentropy { beta } => [conjugate + *beta, alpha, conjugate + *beta],
+            Law::Hypentropy { beta } => {
+                let first = (conjugate + *beta) * change;
+                let square = change * change;
+                [first, alpha * square, first * square]
+            }
             Law::Power {
                 exponent, slope, ..
             } => {
                 let p = |less: f64| exact(*exponent) - exact(less);
                 let [_, second] = self.mirror_map(alpha);
-                let third = slope[0] * steepness(alpha, *exponent) * p(1.0) * p(2.0) / alpha;
+                // The third and fourth derivative of φ over the second.
+                let third =
+                    slope[0] * steepness(alpha, *exponent) / second * p(1.0) * p(2.0) / alpha;
                 let fourth = third * p(3.0) / alpha;
-                let cube = second * second * second;
+                let first = change / second;
+                let square = first * first;
                 [
-                    exact(1.0) / second,
-                    -third / cube,
-                    (exact(3.0) * third * third - second * fourth) / (cube * second * second),
+                    first,
+                    -third * square,
+                    (exact(3.0) * third * third - fourth) * square * first,
                 ]
             }
         }
@@ -212,58 +240,62 @@ impl Conjugate {
         const FAR: f64 = 1e6;
         let change = to.u - from.u;
         let largest = from.u.magnitude().max(to.u.magnitude());
-        let at = |point: &Point, k: usize| {
-            let level = point.levels.get(level + k).copied();
-            level.unwrap_or_else(Ball::everything)
-        };
         let known = |integrals: &[Ball; 3]| {
-            integrals[..3 - level]
-                .iter()
-                .all(|i| i.radius().is_finite())
+            let mut all = integrals[..3 - level].iter();
+            all.all(|one| one.radius().is_finite())
         };
         if change.mignitude() * FAR > largest {
-            let [one, two, three] = [1, 2, 3].map(|k| [at(from, k), at(to, k)]);
-            let (twice, square) = (exact(2.0), change * change);
+            // A_{ℓ+k} in units of U^k, k = 1 … 3, U the largest |u|. What is divided by Δu, whose error is relative to u,
+            // is a difference already.
+            let unit = exact(largest);
+            let terms = [from, to].map(|point| {
+                let mut power = if level == 1 { point.u } else { exact(1.0) };
+                [1, 2, 3].map(|k| {
+                    power = power * point.u / unit;
+                    let ratio = point.ratios.get(level + k).copied();
+                    ratio.map_or_else(Ball::everything, |ratio| ratio * power)
+                })
+            });
+            let [one, two, three] = [0, 1, 2].map(|k| [terms[0][k], terms[1][k]]);
+            let (step, twice) = (change / unit, exact(2.0));
+            let slope = (two[1] - two[0]) / step;
+            let bend = (three[1] - three[0]) / step;
             let closed = [
-                (one[1] - one[0]) / change,
-                one[1] / change - (two[1] - two[0]) / square,
-                one[1] / change - twice * two[1] / square
-                    + twice * (three[1] - three[0]) / (square * change),
+                (one[1] - one[0]) / step,
+                (one[1] - slope) / step,
+                (one[1] - twice * (two[1] - bend) / step) / step,
             ];
             if known(&closed) {
                 return closed;
             }
         }
-        let between = [0, 1].map(|k| from.levels[k].hull(to.levels[k]));
-        let local = self.derivatives([from.levels[0], from.levels[1]]);
-        let remainder = self.derivatives(between);
-        // f, f', f'' at the left end, f''' in between; A₁' = α.
-        let (f, terms) = match level {
-            0 => (from.levels[0], [local[0], local[1], remainder[2]]),
-            _ => (from.levels[1], [from.levels[0], local[0], remainder[1]]),
+        let values = |point: &Point| [point.alpha(), point.conjugate()];
+        let (here, there) = (values(from), values(to));
+        let between = [0, 1].map(|k| here[k].hull(there[k]));
+        let local = self.derivatives(here, change);
+        let remainder = self.derivatives(between, change);
+        // f, f'Δ and f''Δ² at the left end, the third in between; A₁' = α.
+        let [zeroth, first, second, third] = match level {
+            0 => [here[0], local[0], local[1], remainder[2]],
+            _ => [
+                here[1],
+                here[0] * change,
+                local[0] * change,
+                remainder[1] * change,
+            ],
         };
-        let [one, two, three] = [change, change * change, change * change * change];
-        let terms = [
-            f,
-            terms[0] * one,
-            terms[1] * two * exact(0.5),
-            terms[2] * three / exact(6.0),
-        ];
+        let terms = [zeroth, first, second * exact(0.5), third / exact(6.0)];
         let taylor = [1.0, 2.0, 3.0].map(|k| {
-            let mut order = k;
-            terms.iter().fold(exact(0.0), |sum, &term| {
-                let sum = sum + term / exact(order);
-                order += 1.0;
-                sum
-            })
+            let orders = terms.iter().zip([k, k + 1.0, k + 2.0, k + 3.0]);
+            orders.fold(exact(0.0), |sum, (&term, order)| sum + term / exact(order))
         });
         if known(&taylor) {
             return taylor;
         }
         // α is monotone; φ* as well, on either side of 0.
-        let both = from.levels[level].hull(to.levels[level]);
         let same = from.u.least() > 0.0 && to.u.least() > 0.0
             || (-from.u).least() > 0.0 && (-to.u).least() > 0.0;
+        let both = between[level];
         let values = if level == 0 || same {
             both
         } else {
@@ -283,7 +315,7 @@ impl Conjugate {
         let right = mass[0] * first + slope * second;
         let left = mass[0] * zeroth + slope * first - right;
         let dual = (mass[0] * whole + slope * part) * scale * scale;
-        let largest = ends.map(|end| (end.levels[0] * scale).magnitude());
+        let largest = ends.map(|end| (end.alpha() * scale).magnitude());
         (
             [left * scale, right * scale],
             dual,
@@ -319,27 +351,31 @@ fn steepness(alpha: Ball, exponent: f64) -> Ball {
     Ball::new(half, half)
 }
 
-/// sinh u, cosh u − 1, sinh u − u and cosh u − 1 − u²/2.
+/// sinh u, (cosh u − 1)/u, (sinh u − u)/u² and (cosh u − 1 − u²/2)/u³.
 fn hyperbolic(u: Ball) -> [Ball; 4] {
     const TERMS: u32 = 16;
     let (one, half) = (exact(1.0), exact(0.5));
     let square = u * u;
     if u.magnitude() <= 1.0 {
-        // Σ_j u^(n + 2j)/(n + 2j)!, n = 1 … 4; what follows the last term is less than that for |u| ≤ 1.
-        let mut power = one;
+        // u/n! Σ_j n! u^(2j)/(n + 2j)!, n = 1 … 4; what follows the last term is below 1/32! for |u| ≤ 1.
+        let mut first = u;
         return [1.0, 2.0, 3.0, 4.0].map(|n| {
-            power = power * u / exact(n);
+            first = first / exact(n);
             let sum = (1..TERMS).rev().fold(one, |sum, j| {
                 let order = n + 2.0 * f64::from(j);
                 one + sum * square / exact(order * (order - 1.0))
             });
-            // (2·15)! is 2·10³².
-            power * sum.widened(1e-32)
+            first * sum.widened(1e-32)
         });
     }
     let (up, down) = (u.exp(), (-u).exp());
     let (sinh, cosh) = ((up - down) * half, (up + down) * half);
-    [sinh, cosh - one, sinh - u, cosh - one - square * half]
+    [
+        sinh,
+        (cosh - one) / u,
+        (sinh - u) / square,
+        (cosh - one - square * half) / (square * u),
+    ]
 }
 
 /// The dual about λ̂ in balls.
