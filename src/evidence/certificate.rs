@@ -304,8 +304,8 @@ impl Section {
     }
 
     /// Integrates against a bound on (φ*)'' p over the stretch of the piece between two t: visits nodes t with their
-    /// weights, exact for Q p where Q is quadratic and p linear, or too large where Q ≥ 0 is convex. The outcome bounds what rounding may make of ∫ Q for
-    /// |Q|, |Q'| ≤ 2 on the piece.
+    /// weights, exact for Q p where Q is quadratic and p linear, or too large where Q ≥ 0 is convex. The outcome bounds
+    /// what rounding may make of ∫ Q for |Q|, |Q'| ≤ 2 on the piece.
     fn integrate(
         &self,
         solution: &Solution,
@@ -434,7 +434,7 @@ impl<'a> Tube<'a> {
             Section::new(solution, pieces[number], largest)
         });
         let reach = largest(sections.iter().flat_map(|section| section.u).map(f64::abs));
-        let bands = Bands::new(solution, 2.0 * reach)?;
+        let bands = Bands::new(solution, (2.0 * reach).max(f64::MIN_POSITIVE))?;
         for _ in 0..ROUNDS {
             let moments = for_pieces(sections.len(), |number| {
                 let section = &sections[number];

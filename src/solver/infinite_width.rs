@@ -304,11 +304,6 @@ impl Solution {
         self.least.mass_in(piece)
     }
 
-    /// Whether [`Self::expansion`] has its gradient from double-double arithmetic.
-    pub fn is_precise(&self) -> bool {
-        self.least.closed_form.is_some()
-    }
-
     /// Newton steps to a relative residual of 10⁻¹⁰.
     pub fn iterations(&self) -> usize {
         self.dual.iterations
