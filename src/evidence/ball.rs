@@ -167,16 +167,6 @@ impl Ball {
         let series = z - z * z * 0.5.into();
         (y + series).widened(0.5 * size * size * size * UP)
     }
-
-    /// A number above the root of every number in the ball; NaN where nothing is known.
-    pub fn root(self) -> f64 {
-        let above = self.bounds()[1];
-        if above.is_nan() {
-            above
-        } else {
-            above.max(0.0).sqrt().next_up()
-        }
-    }
 }
 
 impl From<DoubleDouble> for Ball {

@@ -15,7 +15,7 @@ use crate::{
     },
     setting::Family,
     solver::{
-        double_double::DoubleDouble,
+        double_double::{DoubleDouble, Real},
         dual::{BorderedMatrix, Expansion, Functions, Piece, Sheet, for_pieces},
         infinite_width::Solution,
         quadrature::Order,
@@ -384,14 +384,14 @@ impl Section {
     }
 
     /// A matrix below that of ∫ (φ*)''(u) p against (1 − t)², (1 − t)t and t².
-    fn second_moments(&self, solution: &Solution, bands: &Bands) -> [Ball; 3] {
+    fn second_moments(&self, solution: &Solution, bands: &Bands) -> [f64; 3] {
         let (mut ll, mut lr, mut rr) = (0.0, 0.0, 0.0);
         let slack = self.integrate(solution, bands, [0.0, 1.0], Side::Below, |t, weight| {
             ll += weight * (1.0 - t) * (1.0 - t);
             lr += weight * (1.0 - t) * t;
             rr += weight * t * t;
         });
-        [ll - 2.0 * slack, lr, rr - 2.0 * slack].map(Ball::from)
+        [ll - 2.0 * slack, lr, rr - 2.0 * slack]
     }
 
     /// Bound on ∫ |α̂| p: the density is monotone.
@@ -403,6 +403,52 @@ impl Section {
         let mass = self.mass.unwrap_or_else(|| [density(left), density(right)]);
         self.largest * mass[0].max(mass[1])
     }
+}
+
+/// ρ, a little above ν for M over the tube at hand, and ρ√(FᵀM⁻¹F) at both ends of each piece, in the arithmetic of the
+/// gradient; None where M is not positive.
+fn reaches<T: Real>(
+    solution: &Solution,
+    bands: &Bands,
+    sections: &[Section],
+    gradient: &[T],
+    functions: impl Fn(&Section) -> [Functions<T>; 2] + Sync,
+) -> Option<(f64, Vec<[f64; 2]>)> {
+    const BEYOND: f64 = 1.0 + 1e-9;
+    // The root of no less than what this may stand for.
+    let root = |square: T| (-(-square).least()).sqrt().next_up();
+    let basis = solution.basis();
+    let moments = for_pieces(sections.len(), |number| {
+        let section = &sections[number];
+        (!section.silent).then(|| section.second_moments(solution, bands).map(T::from))
+    });
+    let mut hessian = BorderedMatrix::<T>::zero(basis.len());
+    for (section, moments) in sections.iter().zip(moments) {
+        if let Some(moments) = moments {
+            let [left, right] = &functions(section);
+            hessian.add_moments(
+                basis.indices(section.piece.interval),
+                [left, right],
+                moments,
+            );
+        }
+    }
+    let factored = hessian.factor(0.0)?;
+    let solved = factored.solve(gradient).into_iter().zip(gradient);
+    let radius = root(solved.fold(T::from(0.0), |sum, (a, &b)| sum + a * b)) * BEYOND;
+    let inner = factored.inner_inverse_diagonal();
+    let needed = for_pieces(sections.len(), |number| {
+        let section = &sections[number];
+        if section.silent {
+            return [0.0; 2];
+        }
+        let indices = basis.indices(section.piece.interval);
+        let reach = |f: &Functions<T>| root(factored.quadratic_form(&inner, indices, f));
+        functions(section)
+            .each_ref()
+            .map(|f| (radius * reach(f)).next_up())
+    });
+    radius.is_finite().then_some((radius, needed))
 }
 
 /// Where u = λᵀF may be for the minimiser (proofs.md, "The certificate").
@@ -426,52 +472,37 @@ impl<'a> Tube<'a> {
         enclosure: Option<&Enclosure>,
     ) -> Option<Self> {
         const ROUNDS: usize = 40;
-        // The ellipsoid is a little larger than the residual asks for.
-        const BEYOND: f64 = 1.0 + 1e-9;
-        let (basis, pieces) = (solution.basis(), solution.pieces());
+        let pieces = solution.pieces();
         let mut sections = for_pieces(pieces.len(), |number| {
             let largest = enclosure.map(|enclosure| enclosure.largest()[number]);
             Section::new(solution, pieces[number], largest)
         });
         let reach = largest(sections.iter().flat_map(|section| section.u).map(f64::abs));
         let bands = Bands::new(solution, (2.0 * reach).max(f64::MIN_POSITIVE))?;
+        // Doubles tell about how wide it has to be; balls decide.
+        let estimate: Vec<f64> = gradient.iter().map(|r| r.magnitude()).collect();
+        let functions = |section: &Section| section.functions.map(|f| f.map(|f| f.mid().high()));
+        if let Some((_, needed)) = reaches(solution, &bands, &sections, &estimate, functions) {
+            for (section, needed) in sections.iter_mut().zip(needed) {
+                let wide = |needed: f64| {
+                    if needed.is_finite() {
+                        2.0 * needed
+                    } else {
+                        0.0
+                    }
+                };
+                section.deviation = needed.map(wide);
+            }
+        }
         for _ in 0..ROUNDS {
-            let moments = for_pieces(sections.len(), |number| {
-                let section = &sections[number];
-                (!section.silent).then(|| section.second_moments(solution, &bands))
-            });
-            let mut hessian = BorderedMatrix::<Ball>::zero(basis.len());
-            for (section, moments) in sections.iter().zip(moments) {
-                let Some(moments) = moments else { continue };
-                let indices = basis.indices(section.piece.interval);
-                let [left, right] = &section.functions;
-                hessian.add_moments(indices, [left, right], moments);
-            }
-            let factored = hessian.factor(0.0)?;
-            let solved = factored.solve(gradient).into_iter().zip(gradient);
-            let radius = solved
-                .fold(Ball::from(0.0), |sum, (a, &b)| sum + a * b)
-                .root()
-                * BEYOND;
-            if !radius.is_finite() {
-                return None;
-            }
-            let inner = factored.inner_inverse_diagonal();
-            let needed = for_pieces(sections.len(), |number| {
-                let Section {
-                    piece, functions, ..
-                } = &sections[number];
-                let indices = basis.indices(piece.interval);
-                let reach = |f| factored.quadratic_form(&inner, indices, f).root();
-                functions.each_ref().map(|f| (radius * reach(f)).next_up())
-            });
+            let (radius, needed) = reaches(solution, &bands, &sections, gradient, |section| {
+                section.functions
+            })?;
             let mut inside = true;
             for (section, needed) in sections.iter_mut().zip(needed) {
-                if section.silent {
-                    continue;
-                }
                 for (deviation, needed) in section.deviation.iter_mut().zip(needed) {
-                    if needed > *deviation || needed.is_nan() {
+                    let held = needed <= *deviation;
+                    if !held {
                         inside = false;
                         *deviation = 1.2 * needed;
                     }
