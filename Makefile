@@ -87,11 +87,11 @@ minimal-versions: openblas
 	$(CARGO) +nightly check --all-targets --target-dir "$(CURDIR)/target/minimal-versions"
 
 # The public library against the last release; what breaks it takes a new minor version (before 1.0) or major one.
-BASELINE ?= $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null)
+RELEASE ?= $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null)
 
 semver: openblas
-	@if [ -n "$(BASELINE)" ]; then \
-		set -x; $(CARGO) semver-checks --baseline-rev "$(BASELINE)"; \
+	@if [ -n "$(RELEASE)" ]; then \
+		set -x; $(CARGO) semver-checks --baseline-rev "$(RELEASE)"; \
 	else \
 		echo "There is no release yet to compare the library with."; \
 	fi

@@ -1,80 +1,137 @@
 //! What a computed minimiser is worth: gap, residual, and a bound on sup |h − h̄|.
 //!
-//! The bound (proofs.md, "The certificate") is *linear* in the residual r of the dual's gradient.
-//! Along the path of data from the attained to the wanted values, ‖α̂ − α‖ in the metric φ'' is at
-//! most √R ν with ν² = rᵀĤ⁻¹r, Ĥ being the part of the Newton matrix on which (φ*)'' changes by no
-//! more than a factor R. A tube around λᵀF that the path cannot leave says which part that is. h is
-//! evaluated locally, so only the local part of α counts.
+//! The bound (proofs.md, "The certificate") is *linear* in the residual r of the dual's gradient. A matrix M that the
+//! Newton matrix exceeds wherever λᵀF stays within a tube around its computed values, and ν² = rᵀM⁻¹r, keep the minimiser
+//! within that tube, and ‖α̂ − α‖ in the metric φ'' below ν. h is evaluated locally, so only the local part of α counts.
+//!
+//! Every rounding is accounted for ("Outward rounding"), so that the bounds are a theorem, but for Gaussian
+//! densities and potentials of one's own, where [`Certificate::proven`] is false.
 
 use crate::{
+    evidence::{
+        Kind,
+        ball::Ball,
+        enclosure::{self, Conjugate, Enclosure},
+    },
     setting::Family,
     solver::{
-        closed_form,
-        dual::{self, BorderedMatrix, Expansion, Measure, Piece, Sheet},
+        double_double::{DoubleDouble, Real},
+        dual::{BorderedMatrix, Expansion, Functions, Piece, Sheet, for_pieces},
         infinite_width::Solution,
         quadrature::Order,
     },
 };
 
-/// Round-off of a gradient entry in units of ε times the size of its terms: at most 8 operations
+/// Round-off in units of ε of the size of the terms where all is in double precision: at most 8 operations
 /// on the way of each term (u, α, weight, density, basis function, three products) and pairwise
 /// few terms per entry, each correct to half an ε, with a factor 2 to spare.
 const ROUNDING: f64 = 16.0;
+/// The same of h from double-double: half an ε for the outcome, and as much again for all that came before.
+const ROUNDED: f64 = 1.0;
+/// By how much (φ*)'' may change where one number stands for it.
+const RATIO: f64 = 2.0;
+/// What bounds lose to their own rounding, 10⁹ roundings of half an ε and more.
+const OUTWARD: f64 = 1.0 + 1e-6;
 
 /// Duality gap, residual and error bounds of a computed minimiser; all absolute.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Certificate {
-    /// |E φ(α) − (λᵀy − E φ*(λᵀF))| = |λᵀ(E\[αF\] − y)|.
+    /// |E φ(α) − (λᵀy − E φ*(λᵀF))| = |λᵀ(E\[αF\] − y)|, or a little more.
     pub duality_gap: f64,
-    /// max_i |E\[αF_i\] − y_i|.
+    /// max_i |E\[αF_i\] − y_i|, or a little more.
     pub interpolation_residual: f64,
-    /// Bound on sup |h − h̄| over [−1.5, 1.5]·max|x_i|: the largest of the local ones.
+    /// Bound on sup |h − h̄| over [−1.5, 1.5]·max|x_i|, h as [`Solution::value`] gives it: the largest of the local ones.
     pub sup_error_bound: f64,
     /// Bounds on sup |h − h̄| left of x_1, between neighbouring data and right of x_m (of the points
     /// that [`Solution::basis`] holds), within that range; infinite where the residual is too large
     /// for the derivation.
     pub local_error_bounds: Vec<f64>,
+    /// Whether all this is a theorem (proofs.md, "Outward rounding"). It is not where the density or the potential is known
+    /// in double precision only (Gaussians, potentials of one's own): r is then the difference of two quadratures and 16
+    /// roundings of its terms. Nor, for the rounding of h alone, for powers above 7 and a hypentropy's |u| above 64.
+    pub proven: bool,
+    /// Between what the least E φ(α) lies, proven; none for Gaussians and potentials of one's own.
+    pub cost: Option<[f64; 2]>,
+}
+
+/// What a comparison within the [`Certificate::sup_error_bound`] of all of these is.
+pub fn kind(certificates: &[Certificate]) -> Kind {
+    if certificates.iter().all(|one| one.proven) {
+        Kind::Certified
+    } else {
+        Kind::Numerical
+    }
 }
 
 /// Certifies a solution of the infinite-width problem.
 pub fn certify(solution: &Solution) -> Certificate {
-    let (basis, q) = (solution.basis(), solution.coordinates());
-    let (gradient, uncertain) = gradient(solution);
-    let gap: f64 = gradient.iter().zip(q).map(|(r, q)| r * q).sum();
-    let residual = basis.data_residual(&gradient);
-    // The smaller the ratio the sharper the bound, and the smaller the residual must be.
-    let local_error_bounds = [1.125, 2.0, 8.0]
+    let basis = solution.basis();
+    let enclosure = Enclosure::new(solution);
+    let gradient = match &enclosure {
+        Some(enclosure) => enclosure.gradient().to_vec(),
+        None => estimated_gradient(solution),
+    };
+    let tube = Tube::new(solution, &gradient, enclosure.as_ref());
+    let local_error_bounds = tube.as_ref().map_or_else(
+        || vec![f64::INFINITY; basis.len() + 1],
+        |tube| {
+            let bounds = tube.distances().into_iter().zip(tube.evaluation_errors());
+            let total = bounds.map(|(distance, evaluation)| (distance + evaluation).next_up());
+            total
+                .map(|bound| if bound.is_nan() { f64::INFINITY } else { bound })
+                .collect()
+        },
+    );
+    let gap = (solution.precise_coordinates().into_iter().zip(&gradient))
+        .fold(Ball::from(0.0), |gap, (q, &r)| gap + r * q.into());
+    let residual = basis
+        .data_residual(&gradient)
         .into_iter()
-        .find_map(|ratio| Tube::new(solution, &gradient, &uncertain, ratio))
-        .map_or_else(
-            || vec![f64::INFINITY; basis.len() + 1],
-            |tube| tube.error_bounds(),
-        );
+        .map(Ball::magnitude);
     Certificate {
-        duality_gap: gap.abs(),
-        interpolation_residual: largest(&residual),
-        sup_error_bound: largest(&local_error_bounds),
+        duality_gap: gap.magnitude(),
+        interpolation_residual: largest(residual),
+        sup_error_bound: largest(local_error_bounds.iter().copied()),
         local_error_bounds,
+        proven: tube
+            .as_ref()
+            .map_or(enclosure.is_some(), |tube| tube.proven),
+        cost: enclosure.zip(tube).map(|(enclosure, tube)| {
+            // The dual rises from λ̂ to its maximum by no more than ν².
+            let [least, most] = enclosure.dual_value().bounds();
+            [
+                least,
+                (most + tube.radius * tube.radius * OUTWARD).next_up(),
+            ]
+        }),
     }
 }
 
-fn largest(values: &[f64]) -> f64 {
-    values.iter().fold(0.0, |a, r| a.max(r.abs()))
+/// h̄ at points, enclosed; None for Gaussian densities, potentials of one's own, and where the bounds are infinite. A point beyond
+/// [−1.5, 1.5]·max|x_i| gets a ball of infinite radius.
+pub fn enclose(solution: &Solution, points: &[f64]) -> Option<Vec<Ball>> {
+    let enclosure = Enclosure::new(solution)?;
+    let distances = Tube::new(solution, enclosure.gradient(), Some(&enclosure))?.distances();
+    let end = 1.5 * solution.setting().dataset.largest_input();
+    let about = |&x: &f64| {
+        let interval = solution.basis().x().partition_point(|&xi| xi <= x);
+        let known = x.abs() <= end;
+        enclosure.value(x).widened(if known {
+            distances[interval]
+        } else {
+            f64::INFINITY
+        })
+    };
+    Some(points.iter().map(about).collect())
 }
 
-/// The dual's gradient and what it may be off by, entry by entry.
-fn gradient(solution: &Solution) -> (Vec<f64>, Vec<f64>) {
-    if solution.is_precise() {
-        let Expansion {
-            gradient,
-            magnitude,
-            ..
-        } = solution.expansion();
-        let uncertain = (magnitude.iter().zip(&gradient))
-            .map(|(size, r)| closed_form::ERROR * size + f64::EPSILON * r.abs())
-            .collect();
-        return (gradient, uncertain);
-    }
+/// The largest; NaN if one is.
+fn largest(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(0.0, |a, b| if b > a || b.is_nan() { b } else { a })
+}
+
+/// The dual's gradient from two quadratures in double precision, and what it may be off by.
+fn estimated_gradient(solution: &Solution) -> Vec<Ball> {
     let [base, fine] = [Order::Base, Order::Fine].map(|order| {
         Expansion::at(
             solution.basis(),
@@ -82,94 +139,370 @@ fn gradient(solution: &Solution) -> (Vec<f64>, Vec<f64>) {
             solution.coordinates(),
         )
     });
-    let uncertain = (base
+    let entries = base
         .gradient
         .iter()
         .zip(&fine.gradient)
-        .zip(&fine.magnitude))
-    .map(|((base, fine), size)| (fine - base).abs() + ROUNDING * f64::EPSILON * size)
-    .collect();
-    (fine.gradient, uncertain)
+        .zip(&fine.magnitude);
+    entries
+        .map(|((base, &fine), size)| {
+            Ball::new(fine, (fine - base).abs() + ROUNDING * f64::EPSILON * size)
+        })
+        .collect()
 }
 
-/// A piece of the knots and what is known of (φ*)'' on it along the path of data.
+/// Stretches of |u| and what (φ*)'' is between on each; the last one has no end.
+struct Bands {
+    /// Where each begins: no more than that, and no less.
+    starts: Vec<[f64; 2]>,
+    /// Bounds on (φ*)''.
+    ranges: Vec<[f64; 2]>,
+    /// Bounds on |α|.
+    largest: Vec<f64>,
+}
+
+impl Bands {
+    /// Up to |u| = `reach` at least; None where nothing bounds (φ*)''.
+    fn new(solution: &Solution, reach: f64) -> Option<Self> {
+        let potential = solution.setting().limit_potential();
+        if let Some(conjugate) = Conjugate::new(potential) {
+            let ladder = conjugate.ladder(RATIO, reach);
+            let ends = |k: usize| {
+                let [one, next] =
+                    [ladder[k], *ladder.get(k + 1)?].map(|[_, slope, _]| slope.bounds());
+                Some([one[0].min(next[0]), one[1].max(next[1])])
+            };
+            let last = ladder.last()?[1].bounds();
+            let beyond = match potential.family() {
+                Family::Quadratic { .. } => last,
+                Family::Hypentropy { .. } => [last[0], f64::INFINITY],
+                _ => [0.0, last[1]],
+            };
+            return Some(Self {
+                starts: ladder.iter().map(|[u, ..]| u.bounds()).collect(),
+                ranges: (0..ladder.len())
+                    .map(|k| ends(k).unwrap_or(beyond))
+                    .collect(),
+                largest: (ladder[1..].iter().map(|[.., alpha]| alpha.magnitude()))
+                    .chain([f64::INFINITY])
+                    .collect(),
+            });
+        }
+        const MOST: f64 = 65_536.0;
+        let Family::Own(_) = potential.family() else {
+            return None;
+        };
+        let step = potential.stability_radius(RATIO).min(2.0 * reach);
+        let count = (reach / step).ceil();
+        let starts = (0..=count.min(MOST) as usize).map(|k| [step * k as f64; 2]);
+        let ranges = starts.clone().map(|[start, _]| {
+            let middle = potential.conjugate_hessian(start + step / 2.0);
+            if start < reach {
+                [middle / RATIO, middle * RATIO]
+            } else {
+                [0.0, f64::INFINITY]
+            }
+        });
+        let ends = starts.clone().map(|[start, _]| start + step);
+        (count <= MOST).then(|| Self {
+            ranges: ranges.collect(),
+            largest: ends.map(|u| potential.inverse_mirror_map(u)).collect(),
+            starts: starts.collect(),
+        })
+    }
+
+    /// Bounds on (φ*)'' for |u| between two numbers, and on |α|.
+    fn range(&self, low: f64, high: f64) -> ([f64; 2], f64) {
+        let from = self.starts.partition_point(|start| start[1] <= low).max(1) - 1;
+        let to = self
+            .starts
+            .partition_point(|start| start[0] < high)
+            .max(from + 1);
+        let ranges = self.ranges[from..to].iter();
+        let range = ranges.fold([f64::INFINITY, 0.0], |[low, high], range| {
+            [low.min(range[0]), high.max(range[1])]
+        });
+        (range, self.largest[to - 1])
+    }
+
+    /// Where on a piece |u| + `margin` passes from one band to the next, u running between its values.
+    fn cuts(&self, [start, end]: [f64; 2], margin: f64) -> impl Iterator<Item = f64> + '_ {
+        // So little lower that rounding keeps a stretch within its band.
+        const INWARD: f64 = 1.0 - 1e-9;
+        let (low, high) = (start.min(end), start.max(end));
+        let at = move |k: usize| self.starts[k][0] * INWARD - margin;
+        let upto = |u: f64| {
+            self.starts
+                .partition_point(|edge| edge[0] * INWARD - margin < u)
+        };
+        let first = upto(0.0);
+        let negative = (first.max(upto(-high))..upto(-low))
+            .rev()
+            .map(move |k| -at(k));
+        let positive = (first.max(upto(low))..upto(high)).map(at);
+        let rising = end > start;
+        let all = negative.chain(positive).map(move |u| {
+            let t = (u - low) / (high - low);
+            if rising { t } else { 1.0 - t }
+        });
+        let mut all: Vec<f64> = all.filter(|t| 0.0 < *t && *t < 1.0).collect();
+        if !rising {
+            all.reverse();
+        }
+        all.into_iter()
+    }
+}
+
+/// A piece of the knots and what is known of u = λᵀF on it.
 struct Section {
     piece: Piece,
-    /// û at both ends.
+    /// F at both ends, in the local basis.
+    functions: [Functions<Ball>; 2],
+    /// û at both ends, and how far rounding may have put it off.
     u: [f64; 2],
-    /// Bounds on |u_s − û| at both ends; in between, the chord is one.
+    rounding: f64,
+    /// Bounds on |u − û| at both ends; in between, the chord is one.
     deviation: [f64; 2],
-    /// ∫ (φ*)''(û) against (1 − t)², (1 − t)t and t² over the piece.
-    second: [f64; 3],
-    /// The parts on which (φ*)'' changes by at most the tube's ratio; all of the piece where `rest` is none.
-    steady: [Option<Piece>; 2],
-    /// The part around û = 0 on which it may change by more.
-    rest: Option<Piece>,
+    /// Density at both ends times the length, where it is linear between.
+    mass: Option<[f64; 2]>,
+    /// Whether u = α = 0.
+    silent: bool,
+    /// Bound on |α̂|.
+    largest: f64,
 }
 
-/// Bounds on u along the whole path of data (proofs.md, "The certificate").
+/// Which bound on (φ*)'' is asked for.
+#[derive(Clone, Copy, PartialEq)]
+enum Side {
+    Below,
+    Above,
+}
+
+impl Section {
+    fn new(solution: &Solution, piece: Piece, largest: Option<f64>) -> Self {
+        let (basis, u) = (solution.basis(), solution.dual_at_ends(&piece));
+        let alpha = |u: f64| {
+            solution
+                .setting()
+                .limit_potential()
+                .inverse_mirror_map(u)
+                .abs()
+        };
+        Self {
+            piece,
+            functions: [piece.left, piece.right]
+                .map(|c| basis.functions_in(piece.interval, piece.sheet, c)),
+            u,
+            rounding: 4.0 * f64::EPSILON * (u[0].abs() + u[1].abs()),
+            deviation: [0.0; 2],
+            mass: solution
+                .mass_in::<DoubleDouble>(&piece)
+                .map(|mass| mass.map(DoubleDouble::high)),
+            silent: enclosure::is_silent(&piece, basis.len()),
+            largest: largest.unwrap_or_else(|| alpha(u[0]).max(alpha(u[1]))),
+        }
+    }
+
+    /// Integrates against a bound on (φ*)'' p over the stretch of the piece between two t: visits nodes t with their
+    /// weights, exact for Q p where Q is quadratic and p linear, or too large where Q ≥ 0 is convex. The outcome bounds
+    /// what rounding may make of ∫ Q for |Q|, |Q'| ≤ 2 on the piece.
+    fn integrate(
+        &self,
+        solution: &Solution,
+        bands: &Bands,
+        [from, to]: [f64; 2],
+        side: Side,
+        mut visit: impl FnMut(f64, f64),
+    ) -> f64 {
+        // A Gaussian is monotone on its pieces; between so many points its values at their ends bound it.
+        const PARTS: usize = 8;
+        let length = self.piece.right - self.piece.left;
+        let margin = self.deviation[0].max(self.deviation[1]);
+        let extra = if self.mass.is_none() { PARTS } else { 1 };
+        let even = (1..extra).map(|k| k as f64 / extra as f64);
+        let mut cuts: Vec<f64> = bands.cuts(self.u, margin).chain(even).collect();
+        if self.mass.is_none() {
+            cuts.sort_by(f64::total_cmp);
+        }
+        let density = |t: f64| {
+            let knots = solution.knots(Order::Fine);
+            length * knots.density(self.piece.sheet, self.piece.left + t * length)
+        };
+        // The least slope of u in t, over the tube.
+        let steep = (self.u[1] - self.u[0]).abs()
+            - self.deviation[0]
+            - self.deviation[1]
+            - 2.0 * self.rounding;
+        let (mut start, mut total, mut count) = (from, 0.0, 0.0);
+        let inner = cuts.into_iter().filter(|t| from < *t && *t < to);
+        for end in inner.chain([to]) {
+            let u = [start, end].map(|t| self.u[0] * (1.0 - t) + self.u[1] * t);
+            let [low, high] = u.map(f64::abs);
+            let high = low.max(high) + margin + self.rounding;
+            let low = if u[0] * u[1] > 0.0 {
+                u[0].abs().min(u[1].abs())
+            } else {
+                0.0
+            };
+            let ([below, above], alpha) =
+                bands.range((low - margin - self.rounding).max(0.0), high);
+            let slope = if side == Side::Below { below } else { above };
+            let (middle, half) = ((start + end) / 2.0, (end - start) / 2.0);
+            let nodes = [-1.0, 1.0].map(|sign| middle + sign * half * 3f64.sqrt().recip());
+            let density = match self.mass {
+                Some([left, right]) => nodes.map(|t| left * (1.0 - t) + right * t),
+                None => {
+                    let [one, two] = [start, end].map(density);
+                    [if side == Side::Below {
+                        one.min(two)
+                    } else {
+                        one.max(two)
+                    }; 2]
+                }
+            };
+            let most = self
+                .mass
+                .map_or(density[0], |[left, right]| left.max(right));
+            // Around a change of sign: what α can change by over the least slope of u.
+            let crossed = 2.0 * alpha / steep;
+            if side == Side::Above && steep > 0.0 && 4.0 * crossed < slope * (end - start) {
+                for t in [start, end] {
+                    visit(t, crossed * most);
+                }
+                total += crossed * most;
+            } else {
+                for (t, density) in nodes.into_iter().zip(density) {
+                    visit(t, slope * half * density);
+                }
+                total += slope * most * (end - start);
+            }
+            count += 1.0;
+            start = end;
+        }
+        // 64 roundings of each term and of its place, and those of the sum.
+        (64.0 + count) * f64::EPSILON * total
+    }
+
+    /// A matrix below that of ∫ (φ*)''(u) p against (1 − t)², (1 − t)t and t².
+    fn second_moments(&self, solution: &Solution, bands: &Bands) -> [f64; 3] {
+        let (mut ll, mut lr, mut rr) = (0.0, 0.0, 0.0);
+        let slack = self.integrate(solution, bands, [0.0, 1.0], Side::Below, |t, weight| {
+            ll += weight * (1.0 - t) * (1.0 - t);
+            lr += weight * (1.0 - t) * t;
+            rr += weight * t * t;
+        });
+        [ll - 2.0 * slack, lr, rr - 2.0 * slack]
+    }
+
+    /// Bound on ∫ |α̂| p: the density is monotone.
+    fn largest_change(&self, solution: &Solution) -> f64 {
+        let Piece {
+            sheet, left, right, ..
+        } = self.piece;
+        let density = |c: f64| solution.knots(Order::Fine).density(sheet, c) * (right - left);
+        let mass = self.mass.unwrap_or_else(|| [density(left), density(right)]);
+        self.largest * mass[0].max(mass[1])
+    }
+}
+
+/// ρ, a little above ν for M over the tube at hand, and ρ√(FᵀM⁻¹F) at both ends of each piece, in the arithmetic of the
+/// gradient; None where M is not positive.
+fn reaches<T: Real>(
+    solution: &Solution,
+    bands: &Bands,
+    sections: &[Section],
+    gradient: &[T],
+    functions: impl Fn(&Section) -> [Functions<T>; 2] + Sync,
+) -> Option<(f64, Vec<[f64; 2]>)> {
+    const BEYOND: f64 = 1.0 + 1e-9;
+    // The root of no less than what this may stand for.
+    let root = |square: T| (-(-square).least()).sqrt().next_up();
+    let basis = solution.basis();
+    let moments = for_pieces(sections.len(), |number| {
+        let section = &sections[number];
+        (!section.silent).then(|| section.second_moments(solution, bands).map(T::from))
+    });
+    let mut hessian = BorderedMatrix::<T>::zero(basis.len());
+    for (section, moments) in sections.iter().zip(moments) {
+        if let Some(moments) = moments {
+            let [left, right] = &functions(section);
+            hessian.add_moments(
+                basis.indices(section.piece.interval),
+                [left, right],
+                moments,
+            );
+        }
+    }
+    let factored = hessian.factor(0.0)?;
+    let solved = factored.solve(gradient).into_iter().zip(gradient);
+    let radius = root(solved.fold(T::from(0.0), |sum, (a, &b)| sum + a * b)) * BEYOND;
+    let inner = factored.inner_inverse_diagonal();
+    let needed = for_pieces(sections.len(), |number| {
+        let section = &sections[number];
+        if section.silent {
+            return [0.0; 2];
+        }
+        let indices = basis.indices(section.piece.interval);
+        let reach = |f: &Functions<T>| root(factored.quadratic_form(&inner, indices, f));
+        functions(section)
+            .each_ref()
+            .map(|f| (radius * reach(f)).next_up())
+    });
+    radius.is_finite().then_some((radius, needed))
+}
+
+/// Where u = λᵀF may be for the minimiser (proofs.md, "The certificate").
 struct Tube<'a> {
     solution: &'a Solution,
     sections: Vec<Section>,
-    ratio: f64,
-    /// Bound on √(E[φ''(α) (dα/ds)²]).
+    bands: Bands,
+    /// ν.
     radius: f64,
+    /// Whether the bound holds for h as it is evaluated.
+    proven: bool,
+    /// Whether h is evaluated in double-double.
+    precise: bool,
 }
 
 impl<'a> Tube<'a> {
-    /// Widens the tube until the path cannot leave it.
+    /// Widens the tube until the minimiser cannot be outside.
     fn new(
         solution: &'a Solution,
-        gradient: &[f64],
-        uncertain: &[f64],
-        ratio: f64,
+        gradient: &[Ball],
+        enclosure: Option<&Enclosure>,
     ) -> Option<Self> {
         const ROUNDS: usize = 40;
-        let basis = solution.basis();
-        let potential = solution.setting().limit_potential();
-        let pieces = solution.knots(Order::Fine).pieces();
-        let functions = |piece: &Piece| {
-            [piece.left, piece.right].map(|c| basis.functions(piece.interval, piece.sheet, c))
-        };
-        // Where |û| > kΔ, u_s/û is within [1 − 1/k, 1 + 1/k].
-        let stretch = ratio.powf(potential.elasticity().recip());
-        let least = stretch / (stretch - 1.0);
-        let stable = potential.stability_radius(ratio);
-        let mut sections = dual::for_pieces(pieces.len(), |k| Section::new(solution, pieces[k]));
+        let pieces = solution.pieces();
+        let mut sections = for_pieces(pieces.len(), |number| {
+            let largest = enclosure.map(|enclosure| enclosure.largest()[number]);
+            Section::new(solution, pieces[number], largest)
+        });
+        let reach = largest(sections.iter().flat_map(|section| section.u).map(f64::abs));
+        let bands = Bands::new(solution, (2.0 * reach).max(f64::MIN_POSITIVE))?;
+        // Doubles tell about how wide it has to be; balls decide.
+        let estimate: Vec<f64> = gradient.iter().map(|r| r.magnitude()).collect();
+        let functions = |section: &Section| section.functions.map(|f| f.map(|f| f.mid().high()));
+        if let Some((_, needed)) = reaches(solution, &bands, &sections, &estimate, functions) {
+            for (section, needed) in sections.iter_mut().zip(needed) {
+                let wide = |needed: f64| {
+                    if needed.is_finite() {
+                        2.0 * needed
+                    } else {
+                        0.0
+                    }
+                };
+                section.deviation = needed.map(wide);
+            }
+        }
         for _ in 0..ROUNDS {
-            let mut hessian = BorderedMatrix::zero(basis.len());
-            for section in &mut sections {
-                section.divide(stable, least);
-                let indices = basis.indices(section.piece.interval);
-                if section.rest.is_none() {
-                    let [left, right] = functions(&section.piece);
-                    hessian.add_moments(indices, [&left, &right], section.second);
-                    continue;
-                }
-                for part in section.steady.iter().flatten() {
-                    let [left, right] = functions(part);
-                    hessian.add_moments(indices, [&left, &right], solution.moments(part).second);
-                }
-            }
-            let factored = hessian.factor(0.0)?;
-            let known: f64 = factored
-                .solve(gradient)
-                .iter()
-                .zip(gradient)
-                .map(|(a, b)| a * b)
-                .sum();
-            let radius = ratio.sqrt() * (known.max(0.0).sqrt() + factored.largest_norm(uncertain));
-            let inner = factored.inner_inverse_diagonal();
-            if !radius.is_finite() {
-                return None;
-            }
+            let (radius, needed) = reaches(solution, &bands, &sections, gradient, |section| {
+                section.functions
+            })?;
             let mut inside = true;
-            for section in &mut sections {
-                let indices = basis.indices(section.piece.interval);
-                for (f, deviation) in functions(&section.piece).iter().zip(&mut section.deviation) {
-                    let reach = factored.quadratic_form(&inner, indices, f).max(0.0).sqrt();
-                    let needed = ratio.sqrt() * radius * reach;
-                    if needed > *deviation {
+            for (section, needed) in sections.iter_mut().zip(needed) {
+                for (deviation, needed) in section.deviation.iter_mut().zip(needed) {
+                    let held = needed <= *deviation;
+                    if !held {
                         inside = false;
                         *deviation = 1.2 * needed;
                     }
@@ -179,136 +512,185 @@ impl<'a> Tube<'a> {
                 return Some(Self {
                     solution,
                     sections,
-                    ratio,
+                    bands,
                     radius,
+                    proven: enclosure
+                        .is_some_and(|known| known.conjugate().vouches_for_values(reach)),
+                    precise: enclosure.is_some(),
                 });
             }
         }
         None
     }
 
-    /// Bound on E[G² (φ*)''(u_s)] over the path and a piece, G linear on each part of it that `cut`
-    /// leaves: its values.
-    fn square(&self, section: &Section, cut: f64, g: &dyn Fn(f64) -> f64) -> f64 {
-        if section.deviation == [0.0; 2] {
-            return 0.0; // F = 0: neurons of ReLU that no data point activates do not move
-        }
-        let Section { piece, rest, .. } = section;
-        let ends = |part: &Piece| [part.left, part.right].map(g);
-        let steady = |[l, r]: [f64; 2], [ll, lr, rr]: [f64; 3]| {
-            self.ratio * (l * l * ll + 2.0 * l * r * lr + r * r * rr)
-        };
-        if rest.is_none() && !(piece.left < cut && cut < piece.right) {
-            return steady(ends(piece), section.second);
+    /// Bound on E[G² (φ*)''(u)] over the tube and a stretch of a piece, G linear with these values at the piece's ends.
+    fn square(&self, section: &Section, stretch: [f64; 2], [left, right]: [f64; 2]) -> f64 {
+        if section.silent || stretch[0] >= stretch[1] {
+            return 0.0;
         }
         let mut sum = 0.0;
-        for part in section.steady.iter().flatten() {
-            for part in part.split(&[cut]) {
-                sum += steady(ends(&part), self.solution.moments(&part).second);
+        let slack = section.integrate(
+            self.solution,
+            &self.bands,
+            stretch,
+            Side::Above,
+            |t, weight| {
+                sum += weight * (left * (1.0 - t) + right * t).powi(2);
+            },
+        );
+        (sum + slack * left.abs().max(right.abs()).powi(2)) * OUTWARD
+    }
+
+    /// For each interval a bound on sup |h − h̄| before h is rounded: ν times the norm of the kernel G_x with
+    /// h(x) = (chord of the data) − E[α G_x].
+    fn distances(&self) -> Vec<f64> {
+        let basis = self.solution.basis();
+        let (x, m) = (basis.x(), basis.len());
+        let end = 1.5 * self.solution.setting().dataset.largest_input();
+        let squares = for_pieces(self.sections.len(), |number| {
+            let section = &self.sections[number];
+            let Piece { interval, .. } = section.piece;
+            if !(1..m).contains(&interval) {
+                return 0.0;
             }
+            // The kernel's largest value is a quarter of the distance.
+            let largest = jump(&section.piece) * (x[interval] - x[interval - 1]) / 4.0;
+            self.square(section, [0.0, 1.0], [largest; 2])
+        });
+        let mut square = vec![0.0; m + 1];
+        for (section, part) in self.sections.iter().zip(squares) {
+            square[section.piece.interval] += part;
         }
-        for part in rest
-            .iter()
-            .flat_map(|rest| rest.split(&[cut]).collect::<Vec<_>>())
-        {
-            let [l, r] = ends(&part);
-            sum += l.abs().max(r.abs()).powi(2) * section.largest_mass(self.solution, &part);
-        }
-        sum
-    }
-}
-
-impl Section {
-    fn new(solution: &Solution, piece: Piece) -> Self {
-        Self {
-            piece,
-            u: solution.dual_at_ends(&piece),
-            deviation: [0.0; 2],
-            second: solution.moments(&piece).second,
-            steady: [None; 2],
-            rest: None,
-        }
-    }
-
-    /// Parts what is steady from the rest: it is where Δ ≤ `stable` or |û| > `least`·Δ.
-    fn divide(&mut self, stable: f64, least: f64) {
-        let Self {
-            piece,
-            u,
-            deviation,
-            ..
-        } = *self;
-        let (from, to) = if deviation[0].max(deviation[1]) <= stable {
-            (piece.left, piece.left)
-        } else if least.is_finite() {
-            let [above, below] = [-1.0, 1.0].map(|sign| {
-                let [l, r] = [0, 1].map(|end| least * deviation[end] + sign * u[end]);
-                positive(l, r)
-            });
-            let knot = |t: f64| match t {
-                1.0 => piece.right,
-                _ => piece.left * (1.0 - t) + piece.right * t,
+        for (interval, end) in [(0, -end), (m, end)] {
+            square[interval] = if m == 1 {
+                // Convex in x, hence largest at one end of the interval.
+                [x[0], end]
+                    .map(|x| self.feature_square(x))
+                    .into_iter()
+                    .fold(0.0, f64::max)
+            } else {
+                self.outer_square(interval, end)
             };
-            let (from, to) = (above[0].max(below[0]), above[1].min(below[1]));
-            (knot(from), knot(to).max(knot(from)))
+        }
+        square
+            .iter()
+            .map(|square| self.radius * square.sqrt() * OUTWARD)
+            .collect()
+    }
+
+    /// The same for E[σ(w(x − c))² (φ*)''(u)].
+    fn feature_square(&self, x: f64) -> f64 {
+        let parts = self.sections.iter().map(|section| {
+            let Piece {
+                sheet, left, right, ..
+            } = section.piece;
+            let at = crossing(&section.piece, x);
+            let stretch = match sheet {
+                Sheet::Both => [0.0, 1.0],
+                Sheet::Plus => [0.0, at[1]],
+                Sheet::Minus => [at[0], 1.0],
+            };
+            self.square(section, stretch, [x - left, x - right])
+        });
+        parts.sum()
+    }
+
+    /// The same for the kernel of an input `end` outside the data: slope at their edge, and the knots beyond.
+    fn outer_square(&self, interval: usize, end: f64) -> f64 {
+        let (x, m) = (self.solution.basis().x(), self.solution.basis().len());
+        // The first or last interval gives the slope at the edge.
+        let (inner, edge, beyond) = if interval == 0 {
+            (1, 0, 1)
         } else {
-            (piece.left, piece.right)
+            (m - 1, m - 1, m - 2)
         };
-        let part = |left: f64, right: f64| {
-            (left < right).then_some(Piece {
+        let reach = (end - x[edge]) / (x[edge] - x[beyond]);
+        if reach <= 0.0 {
+            return 0.0; // no input lies out there
+        }
+        let parts = self.sections.iter().map(|section| {
+            let Piece {
+                interval: own,
                 left,
                 right,
-                ..piece
+                ..
+            } = section.piece;
+            let size = jump(&section.piece);
+            let mut sum = 0.0;
+            if own == inner {
+                let ends = [left, right].map(|c| size * (c - x[beyond]) * reach);
+                sum += self.square(section, [0.0, 1.0], ends);
+            }
+            if own == interval {
+                let at = crossing(&section.piece, end);
+                let stretch = if interval == 0 {
+                    [at[0], 1.0]
+                } else {
+                    [0.0, at[1]]
+                };
+                sum += self.square(section, stretch, [left, right].map(|c| size * (end - c)));
+            }
+            sum
+        });
+        parts.sum()
+    }
+
+    /// What rounding may make of [`Solution::value`] on each interval, by the size of the terms: the data, and a quarter
+    /// of the length times ∫|h''| (outside: the data, the chord extrapolated and the slopes).
+    fn evaluation_errors(&self) -> Vec<f64> {
+        let (basis, data) = (self.solution.basis(), &self.solution.setting().dataset);
+        let (x, y, m) = (basis.x(), basis.y(), basis.len());
+        let end = 1.5 * data.largest_input();
+        let mut curvature = vec![0.0; m + 1];
+        for section in &self.sections {
+            curvature[section.piece.interval] +=
+                jump(&section.piece) * section.largest_change(self.solution);
+        }
+        let terms = |interval: usize| {
+            if m == 1 {
+                let farthest = |piece: &Piece| {
+                    let ends = [piece.left, piece.right].map(|c| c.abs() + end);
+                    ends[0].max(ends[1])
+                };
+                let changes = self.sections.iter();
+                return changes
+                    .map(|section| farthest(&section.piece) * section.largest_change(self.solution))
+                    .sum();
+            }
+            if (1..m).contains(&interval) {
+                let length = x[interval] - x[interval - 1];
+                return y[interval - 1].abs()
+                    + y[interval].abs()
+                    + length / 4.0 * curvature[interval];
+            }
+            let (inner, edge, beyond) = if interval == 0 {
+                (1, 0, 1)
+            } else {
+                (m - 1, m - 1, m - 2)
+            };
+            let reach = (if interval == 0 { -end } else { end }) - x[edge];
+            let chord = reach / (x[edge] - x[beyond]) * (y[edge] - y[beyond]);
+            y[edge].abs() + chord.abs() + reach.abs() * (curvature[inner] + curvature[interval])
+        };
+        (0..=m)
+            .map(|interval| {
+                if self.precise {
+                    return ROUNDED * f64::EPSILON * terms(interval) * OUTWARD;
+                }
+                ROUNDING * f64::EPSILON * terms(interval) + self.quadrature_error(interval)
             })
-        };
-        self.steady = [part(piece.left, from), part(to, piece.right)];
-        self.rest = part(from, to);
+            .collect()
     }
 
-    /// Bound on ∫ (φ*)''(u_s) over a part of the rest: its length times the greatest (φ*)'', or,
-    /// as u_s is linear, what α can change by over the least slope of u_s.
-    fn largest_mass(&self, solution: &Solution, part: &Piece) -> f64 {
-        let potential = solution.setting().limit_potential();
-        let knots = solution.knots(Order::Fine);
-        let length = part.right - part.left;
-        let [left, right] = solution.dual_at_ends(part);
-        let [before, after] = self.deviation;
-        let largest = left.abs().max(right.abs()) + before.max(after);
-        let greatest = match potential.family() {
-            Family::Hypentropy { .. } => potential.conjugate_hessian(largest),
-            // φ'' may be least anywhere.
-            Family::Own(_) => f64::INFINITY,
-            _ => potential.conjugate_hessian(0.0),
-        };
-        let [a, b] = self.u;
-        let slope = ((b - a).abs() - before - after) / (self.piece.right - self.piece.left);
-        let over_slope = if slope > 0.0 {
-            2.0 * potential.inverse_mirror_map(largest) / slope
-        } else {
-            f64::INFINITY
-        };
-        let density = [part.left, part.right].map(|c| knots.density(part.sheet, c));
-        density[0].max(density[1]) * over_slope.min(length * greatest)
-    }
-
-    /// Bound on ∫ |α| over the piece: α and the density are monotone.
-    fn largest_change(&self, solution: &Solution) -> f64 {
-        let (piece, potential) = (&self.piece, solution.setting().limit_potential());
-        let alpha = self.u.map(|u| potential.inverse_mirror_map(u).abs());
-        let density = |c: f64| solution.knots(Order::Fine).density(piece.sheet, c);
-        let [left, right] = [piece.left, piece.right].map(density);
-        alpha[0].max(alpha[1]) * left.max(right) * (piece.right - piece.left)
-    }
-}
-
-/// Where on [0, 1] the linear function with these end values is positive; [0, 0] if nowhere.
-fn positive(left: f64, right: f64) -> [f64; 2] {
-    let root = left / (left - right);
-    match (left > 0.0, right > 0.0) {
-        (true, true) => [0.0, 1.0],
-        (true, false) => [0.0, root],
-        (false, true) => [root, 1.0],
-        (false, false) => [0.0, 0.0],
+    /// Difference of two orders of quadrature at the middle of an interval.
+    fn quadrature_error(&self, interval: usize) -> f64 {
+        let solution = self.solution;
+        let x = solution.basis().x();
+        let end = 1.5 * solution.setting().dataset.largest_input();
+        let left = if interval == 0 { -end } else { x[interval - 1] };
+        let right = x.get(interval).copied().unwrap_or(end);
+        let middle = (left + right) / 2.0;
+        (solution.value(middle) - solution.value_with(Order::Base, middle)).abs()
     }
 }
 
@@ -317,97 +699,8 @@ fn jump(piece: &Piece) -> f64 {
     if piece.sheet == Sheet::Both { 2.0 } else { 1.0 }
 }
 
-impl Tube<'_> {
-    /// [`Certificate::local_error_bounds`]: √R ν times the norm of the kernel G_x with h(x) = (chord of
-    /// the data) − E[α G_x], and the error of h's evaluation.
-    fn error_bounds(&self) -> Vec<f64> {
-        let (basis, data) = (self.solution.basis(), &self.solution.setting().dataset);
-        let (x, y, m) = (basis.x(), basis.y(), basis.len());
-        let end = 1.5 * data.largest_input();
-        // For each interval: bounds on E[(φ*)''(u_s)] G² where that is inside the data, and on ∫|h''|.
-        let (mut square, mut curvature) = (vec![0.0; m + 1], vec![0.0; m + 1]);
-        for section in &self.sections {
-            let Piece { interval, .. } = section.piece;
-            curvature[interval] += jump(&section.piece) * section.largest_change(self.solution);
-            if (1..m).contains(&interval) {
-                // The kernel's largest value is a quarter of the distance.
-                let largest = jump(&section.piece) * (x[interval] - x[interval - 1]) / 4.0;
-                square[interval] += self.square(section, f64::INFINITY, &|_| largest);
-            }
-        }
-        let norm = |keep: [usize; 2], cut: f64, g: &dyn Fn(&Piece, f64) -> f64| -> f64 {
-            self.sections
-                .iter()
-                .filter(|section| keep.contains(&section.piece.interval))
-                .map(|section| self.square(section, cut, &|c| g(&section.piece, c)))
-                .sum()
-        };
-        let mut terms = vec![0.0; m + 1];
-        for (interval, end) in [(0, -end), (m, end)] {
-            if m == 1 {
-                square[interval] = norm([0, 1], end, &|piece, c| piece.sheet.feature(end, c));
-                terms[interval] = self
-                    .sections
-                    .iter()
-                    .map(|section| {
-                        let Piece { left, right, .. } = section.piece;
-                        let farthest = (end - left).abs().max((end - right).abs());
-                        farthest * section.largest_change(self.solution)
-                    })
-                    .sum();
-                continue;
-            }
-            // The first or last interval gives the slope at the edge.
-            let (inner, edge, beyond) = if interval == 0 {
-                (1, 0, 1)
-            } else {
-                (m - 1, m - 1, m - 2)
-            };
-            let reach = (end - x[edge]) / (x[edge] - x[beyond]);
-            if reach <= 0.0 {
-                continue; // no input lies out there
-            }
-            square[interval] = norm([inner, interval], end, &|piece, c| {
-                let kernel = if piece.interval == inner {
-                    (c - x[beyond]) * reach
-                } else if (c - x[edge]) / (end - x[edge]) < 1.0 {
-                    end - c
-                } else {
-                    0.0
-                };
-                kernel * jump(piece)
-            });
-            terms[interval] = y[edge].abs()
-                + reach * (y[edge] - y[beyond]).abs()
-                + (end - x[edge]).abs() * (curvature[inner] + curvature[interval]);
-        }
-        for i in 1..m {
-            terms[i] = y[i - 1].abs() + y[i].abs() + (x[i] - x[i - 1]) / 4.0 * curvature[i];
-        }
-        (0..=m)
-            .map(|interval| {
-                let evaluation = ROUNDING * f64::EPSILON * terms[interval];
-                let bound = self.radius * square[interval].sqrt()
-                    + evaluation
-                    + self.quadrature_error(interval);
-                if bound.is_nan() { f64::INFINITY } else { bound }
-            })
-            .collect()
-    }
-
-    /// Difference of two orders of quadrature at the middle of an interval; 0 where both are exact.
-    fn quadrature_error(&self, interval: usize) -> f64 {
-        let solution = self.solution;
-        if solution.knots(Order::Least).is_exact() {
-            return 0.0;
-        }
-        let (x, end) = (
-            solution.basis().x(),
-            1.5 * solution.setting().dataset.largest_input(),
-        );
-        let left = if interval == 0 { -end } else { x[interval - 1] };
-        let right = x.get(interval).copied().unwrap_or(end);
-        let middle = (left + right) / 2.0;
-        (solution.value(middle) - solution.value_with(Order::Base, middle)).abs()
-    }
+/// Where on a piece the knot is at x, in t: no more than that, and no less; within the piece.
+fn crossing(piece: &Piece, x: f64) -> [f64; 2] {
+    let t = (x - piece.left) / (piece.right - piece.left);
+    [t - 1e-15, t + 1e-15].map(|t| t.clamp(0.0, 1.0))
 }

@@ -1,8 +1,10 @@
 //! What a result is worth: certificates, predicted fluctuations, tests with size and power.
 
+pub mod ball;
 pub mod certificate;
 pub mod conic;
 pub mod distance;
+pub mod enclosure;
 pub mod ensemble;
 pub mod extrapolation;
 pub mod fluctuation;

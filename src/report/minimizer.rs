@@ -59,6 +59,8 @@ pub struct Certificate {
     pub sup_error_bound: f64,
     /// At each point, the bound that holds between its neighbouring data; none beyond that range.
     pub local_error_bounds: Vec<Option<f64>>,
+    /// Whether these bounds are proven, or rest on estimates of rounding and quadrature.
+    pub proven: bool,
 }
 
 /// Standard deviations of f_n(x) for networks of one width.
@@ -107,6 +109,7 @@ impl MinimizerReport {
                 interpolation_residual: certificate.interpolation_residual,
                 sup_error_bound: certificate.sup_error_bound,
                 local_error_bounds,
+                proven: certificate.proven,
             },
             band: width.map(|width| Band {
                 width,
@@ -201,10 +204,15 @@ impl Display for MinimizerReport {
         writeln!(f, "multipliers  {}", multipliers.join(", "))?;
         writeln!(
             f,
-            "certificate  duality gap {}, interpolation residual {}, error in the sup norm at most {}",
+            "certificate  duality gap {}, interpolation residual {}, error in the sup norm at most {} ({})",
             number(self.certificate.duality_gap, 3),
             number(self.certificate.interpolation_residual, 3),
-            number(self.certificate.sup_error_bound, 3)
+            number(self.certificate.sup_error_bound, 3),
+            if self.certificate.proven {
+                "proven"
+            } else {
+                "estimated"
+            }
         )
     }
 }

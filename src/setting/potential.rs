@@ -456,21 +456,6 @@ impl Potential {
         };
         self.scale * radius
     }
-
-    /// An ε such that g(fu)/g(u) ≤ f^ε for f ≥ 1, where g = φ''∘(φ*)' increases in |u|; infinite
-    /// where there is none (proofs.md, "The certificate").
-    ///
-    /// ε bounds u g'/g = φ'φ'''/φ''², which for a power is (p − 2)s(1 − s(p − 2)/(p − 1)), s ∈ \[0, 1\]
-    /// being the share of |z|^p in φ''; it is largest at s = 1 for p ≤ 3, else at (p − 1)/(2p − 4).
-    pub fn elasticity(&self) -> f64 {
-        match self.family {
-            Quadratic { .. } => 0.0,
-            Power { exponent: p, .. } if p < 2.0 => f64::INFINITY,
-            Power { exponent: p, .. } if p <= 3.0 => (p - 2.0) / (p - 1.0),
-            Power { exponent: p, .. } => (p - 1.0) / 4.0,
-            Hypentropy { .. } | Own(_) => f64::INFINITY,
-        }
-    }
 }
 
 impl From<Family> for Potential {

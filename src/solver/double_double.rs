@@ -14,9 +14,13 @@ pub struct DoubleDouble {
     lo: f64,
 }
 
-/// Arithmetic in which the local basis can be evaluated: `f64` or [`DoubleDouble`].
+/// Arithmetic in which the local basis can be evaluated and its matrices factored: `f64`, [`DoubleDouble`], or
+/// intervals of such numbers.
 pub trait Real:
     Copy
+    + PartialEq
+    + Send
+    + Sync
     + From<f64>
     + Neg<Output = Self>
     + Add<Output = Self>
@@ -24,10 +28,21 @@ pub trait Real:
     + Mul<Output = Self>
     + Div<Output = Self>
 {
+    /// The number, rounded to a double; of an interval no more than its lower end.
+    fn least(self) -> f64;
 }
 
-impl Real for f64 {}
-impl Real for DoubleDouble {}
+impl Real for f64 {
+    fn least(self) -> f64 {
+        self
+    }
+}
+
+impl Real for DoubleDouble {
+    fn least(self) -> f64 {
+        self.hi
+    }
+}
 
 /// a + b exactly.
 fn two_sum(a: f64, b: f64) -> DoubleDouble {
@@ -56,6 +71,12 @@ fn two_product(a: f64, b: f64) -> DoubleDouble {
 }
 
 impl DoubleDouble {
+    /// log 2.
+    pub const LN_2: Self = Self {
+        hi: std::f64::consts::LN_2,
+        lo: 2.319_046_813_846_299_6e-17,
+    };
+
     /// The sums of two lists.
     pub fn join(high: &[f64], low: &[f64]) -> Vec<Self> {
         let pairs = high.iter().zip(low);
@@ -98,12 +119,8 @@ impl DoubleDouble {
 
     /// e^self. The series of e^r − 1 at a 256th of what is left beside multiples of log 2, squared eight times.
     pub fn exp(self) -> Self {
-        const LN_2: DoubleDouble = DoubleDouble {
-            hi: std::f64::consts::LN_2,
-            lo: 2.319_046_813_846_299_6e-17,
-        };
-        let halvings = (self.hi / LN_2.hi).round();
-        let r = (self - LN_2 * halvings.into()) * (1.0 / 256.0).into();
+        let halvings = (self.hi / Self::LN_2.hi).round();
+        let r = (self - Self::LN_2 * halvings.into()) * (1.0 / 256.0).into();
         let one = Self::from(1.0);
         let series = (2..=11)
             .rev()

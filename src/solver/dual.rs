@@ -40,10 +40,15 @@ impl Sheet {
 
     /// The feature σ(w(x − c)) of a neuron with knot c.
     pub fn feature(self, x: f64, c: f64) -> f64 {
+        self.feature_in(x, c)
+    }
+
+    /// The same in the given arithmetic.
+    pub fn feature_in<T: Real>(self, x: f64, c: f64) -> T {
         match self {
-            Self::Both => (x - c).abs(),
-            Self::Plus => (x - c).max(0.0),
-            Self::Minus => (c - x).max(0.0),
+            Self::Both | Self::Plus if x > c => T::from(x) - T::from(c),
+            Self::Both | Self::Minus if x < c => T::from(c) - T::from(x),
+            _ => T::from(0.0),
         }
     }
 }
@@ -115,7 +120,8 @@ pub trait Measure: Sync {
 /// Values of the four basis functions that can be non-zero on a piece.
 pub type Functions<T = f64> = [T; 4];
 
-fn dot<T: Real>(a: &Functions<T>, b: &Functions<T>) -> T {
+/// The sum of four products.
+pub fn dot<T: Real>(a: &Functions<T>, b: &Functions<T>) -> T {
     a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3]
 }
 
@@ -161,8 +167,8 @@ impl LocalBasis {
         basis
     }
 
-    /// z in the given arithmetic.
-    fn target_in<T: Real>(&self) -> Vec<T> {
+    /// [`Self::target`] in the given arithmetic.
+    pub fn target_in<T: Real>(&self) -> Vec<T> {
         let (m, half, real) = (self.len(), T::from(0.5), |v: f64| T::from(v));
         let x = |j: usize| real(self.x[j]);
         let y = |j: usize| real(self.y[j]);
@@ -227,10 +233,11 @@ impl LocalBasis {
         self.functions_in(interval, sheet, c)
     }
 
-    fn functions_in<T: Real>(&self, interval: usize, sheet: Sheet, c: f64) -> Functions<T> {
+    /// The same in the given arithmetic.
+    pub fn functions_in<T: Real>(&self, interval: usize, sheet: Sheet, c: f64) -> Functions<T> {
         let (m, zero, one) = (self.len(), T::from(0.0), T::from(1.0));
         if m == 1 {
-            return [zero, zero, T::from(sheet.feature(self.x[0], c)), zero];
+            return [zero, zero, sheet.feature_in(self.x[0], c), zero];
         }
         // Signed distances of c.
         let after = |j: usize| T::from(c) - T::from(self.x[j]);
@@ -327,28 +334,29 @@ impl LocalBasis {
 
     /// Residual at the data, E[α F_i] − y_i = Σ_j |x_i − x_j| r_j, from the gradient in
     /// coordinates; two prefix sums.
-    pub fn data_residual(&self, gradient: &[f64]) -> Vec<f64> {
+    pub fn data_residual<T: Real>(&self, gradient: &[T]) -> Vec<T> {
         let m = self.len();
         if m == 1 {
             return gradient.to_vec();
         }
         let mut r = gradient.to_vec();
         if !self.apart {
-            r[0] = (gradient[0] + gradient[m - 1]) / 2.0;
-            r[m - 1] = (gradient[0] - gradient[m - 1]) / 2.0;
+            r[0] = (gradient[0] + gradient[m - 1]) * T::from(0.5);
+            r[m - 1] = (gradient[0] - gradient[m - 1]) * T::from(0.5);
         }
-        let mut residual = vec![0.0; m];
-        let (mut mass, mut moment) = (0.0, 0.0);
+        let (zero, x) = (T::from(0.0), |i: usize| T::from(self.x[i]));
+        let mut residual = vec![zero; m];
+        let (mut mass, mut moment) = (zero, zero);
         for i in 1..m {
-            mass += r[i - 1];
-            moment += mass * (self.x[i] - self.x[i - 1]);
-            residual[i] += moment;
+            mass = mass + r[i - 1];
+            moment = moment + mass * (x(i) - x(i - 1));
+            residual[i] = residual[i] + moment;
         }
-        (mass, moment) = (0.0, 0.0);
+        (mass, moment) = (zero, zero);
         for i in (0..m - 1).rev() {
-            mass += r[i + 1];
-            moment += mass * (self.x[i + 1] - self.x[i]);
-            residual[i] += moment;
+            mass = mass + r[i + 1];
+            moment = moment + mass * (x(i + 1) - x(i));
+            residual[i] = residual[i] + moment;
         }
         residual
     }
@@ -356,40 +364,42 @@ impl LocalBasis {
 
 /// A symmetric positive definite matrix: inner rows tridiagonal, first and last row dense.
 #[derive(Debug, Clone)]
-pub struct BorderedMatrix {
-    diagonal: Vec<f64>,
+pub struct BorderedMatrix<T = f64> {
+    diagonal: Vec<T>,
     /// Entry j couples j and j + 1.
-    off_diagonal: Vec<f64>,
+    off_diagonal: Vec<T>,
     /// Columns 0 and m − 1 in the inner rows.
-    border: [Vec<f64>; 2],
-    corner: f64,
+    border: [Vec<T>; 2],
+    corner: T,
 }
 
-impl BorderedMatrix {
+impl<T: Real> BorderedMatrix<T> {
     /// The m × m zero matrix.
     pub fn zero(m: usize) -> Self {
+        let zero = T::from(0.0);
         Self {
-            diagonal: vec![0.0; m],
-            off_diagonal: vec![0.0; m],
-            border: [vec![0.0; m], vec![0.0; m]],
-            corner: 0.0,
+            diagonal: vec![zero; m],
+            off_diagonal: vec![zero; m],
+            border: [vec![zero; m], vec![zero; m]],
+            corner: zero,
         }
     }
 
     /// Adds a symmetric 4 × 4 matrix at the indices of an interval.
-    fn add(&mut self, indices: [usize; 4], entry: impl Fn(usize, usize) -> f64) {
+    fn add(&mut self, indices: [usize; 4], entry: impl Fn(usize, usize) -> T) {
         let [left, right, first, last] = indices;
-        self.diagonal[left] += entry(0, 0);
-        self.diagonal[right] += entry(1, 1);
-        self.off_diagonal[left] += entry(0, 1);
+        let add = |sum: &mut T, a, b| *sum = *sum + entry(a, b);
+        add(&mut self.diagonal[left], 0, 0);
+        add(&mut self.diagonal[right], 1, 1);
+        add(&mut self.off_diagonal[left], 0, 1);
         for (slot, index) in [(0, left), (1, right)] {
-            self.border[0][index] += entry(slot, 2);
-            self.border[1][index] += entry(slot, 3);
+            add(&mut self.border[0][index], slot, 2);
+            add(&mut self.border[1][index], slot, 3);
         }
-        self.diagonal[first] += entry(2, 2);
+        add(&mut self.diagonal[first], 2, 2);
         if last > first {
-            self.diagonal[last] += entry(3, 3);
-            self.corner += entry(2, 3);
+            add(&mut self.diagonal[last], 3, 3);
+            add(&mut self.corner, 2, 3);
         }
     }
 
@@ -397,8 +407,8 @@ impl BorderedMatrix {
     pub fn add_moments(
         &mut self,
         indices: [usize; 4],
-        [left, right]: [&Functions; 2],
-        [ll, lr, rr]: [f64; 3],
+        [left, right]: [&Functions<T>; 2],
+        [ll, lr, rr]: [T; 3],
     ) {
         self.add(indices, |a, b| {
             left[a] * left[b] * ll
@@ -407,6 +417,59 @@ impl BorderedMatrix {
         });
     }
 
+    /// Factors the matrix as L D Lᵀ with the border eliminated last.
+    ///
+    /// None where a pivot is not above `tolerance` times its diagonal entry.
+    pub fn factor(&self, tolerance: f64) -> Option<Factored<T>> {
+        let m = self.diagonal.len();
+        let (inner, zero) = (1..m - 1, T::from(0.0));
+        let kept =
+            |pivot: T, entry: T| (pivot.least() > tolerance * entry.least()).then_some(pivot);
+        let mut pivot = vec![T::from(1.0); m];
+        for j in inner.clone() {
+            let update = if j > 1 {
+                self.off_diagonal[j - 1] * self.off_diagonal[j - 1] / pivot[j - 1]
+            } else {
+                zero
+            };
+            pivot[j] = kept(self.diagonal[j] - update, self.diagonal[j])?;
+        }
+        let couplings = self.off_diagonal.iter().zip(&pivot);
+        let mut factored = Factored {
+            multiplier: couplings
+                .map(|(&coupling, &pivot)| coupling / pivot)
+                .collect(),
+            off_diagonal: self.off_diagonal.clone(),
+            diagonal: self.diagonal.clone(),
+            pivot,
+            border: [Vec::new(), Vec::new()],
+            eliminated: [Vec::new(), Vec::new()],
+            schur: [zero; 3],
+        };
+        for column in 0..2 {
+            let mut solved = self.border[column].clone();
+            factored.solve_inner(&mut solved);
+            factored.border[column] = self.border[column].clone();
+            factored.eliminated[column] = solved;
+        }
+        let product = |a: usize, b: usize| -> T {
+            let (row, column) = (&self.border[a], &factored.eliminated[b]);
+            sum(inner.clone().map(|j| row[j] * column[j]))
+        };
+        let first = kept(self.diagonal[0] - product(0, 0), self.diagonal[0])?;
+        factored.schur = if m > 1 {
+            let coupling = self.corner - product(0, 1);
+            let last = self.diagonal[m - 1] - product(1, 1);
+            kept(last - coupling * coupling / first, self.diagonal[m - 1])?;
+            [first, coupling, last]
+        } else {
+            [first, zero, T::from(1.0)]
+        };
+        Some(factored)
+    }
+}
+
+impl BorderedMatrix {
     /// Σ_j |H_ij| |q_j|, the size of the terms whose rounding a gradient carries.
     fn absolute_product(&self, q: &[f64]) -> Vec<f64> {
         let m = self.diagonal.len();
@@ -429,87 +492,42 @@ impl BorderedMatrix {
         }
         sum
     }
+}
 
-    /// Factors the matrix as L D Lᵀ with the border eliminated last.
-    ///
-    /// None where a pivot is not above `tolerance` times its diagonal entry.
-    pub fn factor(&self, tolerance: f64) -> Option<Factored> {
-        let m = self.diagonal.len();
-        let inner = 1..m - 1;
-        let kept = |pivot: f64, entry: f64| (pivot > tolerance * entry).then_some(pivot);
-        let mut pivot = vec![1.0; m];
-        for j in inner.clone() {
-            let update = if j > 1 {
-                self.off_diagonal[j - 1].powi(2) / pivot[j - 1]
-            } else {
-                0.0
-            };
-            pivot[j] = kept(self.diagonal[j] - update, self.diagonal[j])?;
-        }
-        let mut factored = Factored {
-            multiplier: (self.off_diagonal.iter().zip(&pivot))
-                .map(|(coupling, pivot)| coupling / pivot)
-                .collect(),
-            off_diagonal: self.off_diagonal.clone(),
-            diagonal: self.diagonal.clone(),
-            pivot,
-            border: [Vec::new(), Vec::new()],
-            eliminated: [Vec::new(), Vec::new()],
-            schur: [0.0; 3],
-        };
-        for column in 0..2 {
-            let mut solved = self.border[column].clone();
-            factored.solve_inner(&mut solved);
-            factored.border[column] = self.border[column].clone();
-            factored.eliminated[column] = solved;
-        }
-        let product = |a: usize, b: usize| -> f64 {
-            let (row, column) = (&self.border[a], &factored.eliminated[b]);
-            inner.clone().map(|j| row[j] * column[j]).sum()
-        };
-        let first = kept(self.diagonal[0] - product(0, 0), self.diagonal[0])?;
-        factored.schur = if m > 1 {
-            let coupling = self.corner - product(0, 1);
-            let last = self.diagonal[m - 1] - product(1, 1);
-            kept(last - coupling * coupling / first, self.diagonal[m - 1])?;
-            [first, coupling, last]
-        } else {
-            [first, 0.0, 1.0]
-        };
-        Some(factored)
-    }
+fn sum<T: Real>(terms: impl Iterator<Item = T>) -> T {
+    terms.fold(T::from(0.0), |sum, term| sum + term)
 }
 
 /// A factored [`BorderedMatrix`].
 #[derive(Debug, Clone)]
-pub struct Factored {
-    diagonal: Vec<f64>,
-    off_diagonal: Vec<f64>,
-    pivot: Vec<f64>,
+pub struct Factored<T = f64> {
+    diagonal: Vec<T>,
+    off_diagonal: Vec<T>,
+    pivot: Vec<T>,
     /// Entry j of L couples j and j + 1.
-    multiplier: Vec<f64>,
-    border: [Vec<f64>; 2],
+    multiplier: Vec<T>,
+    border: [Vec<T>; 2],
     /// T⁻¹ times the border, T the inner tridiagonal matrix.
-    eliminated: [Vec<f64>; 2],
+    eliminated: [Vec<T>; 2],
     /// Schur complement of T: (0, 0), (0, m−1), (m−1, m−1).
-    schur: [f64; 3],
+    schur: [T; 3],
 }
 
-impl Factored {
-    fn solve_inner(&self, b: &mut [f64]) {
+impl<T: Real> Factored<T> {
+    fn solve_inner(&self, b: &mut [T]) {
         let m = b.len();
         for j in 2..m - 1 {
-            b[j] -= self.multiplier[j - 1] * b[j - 1];
+            b[j] = b[j] - self.multiplier[j - 1] * b[j - 1];
         }
         for j in (1..m - 1).rev() {
-            b[j] /= self.pivot[j];
+            b[j] = b[j] / self.pivot[j];
             if j + 2 < m {
-                b[j] -= self.multiplier[j] * b[j + 1];
+                b[j] = b[j] - self.multiplier[j] * b[j + 1];
             }
         }
     }
 
-    fn solve_corner(&self, first: f64, last: f64) -> [f64; 2] {
+    fn solve_corner(&self, first: T, last: T) -> [T; 2] {
         let [a, b, c] = self.schur;
         let determinant = a * c - b * b;
         [
@@ -519,21 +537,19 @@ impl Factored {
     }
 
     /// H⁻¹ b.
-    pub fn solve(&self, b: &[f64]) -> Vec<f64> {
+    pub fn solve(&self, b: &[T]) -> Vec<T> {
         let m = b.len();
         let inner = 1..m - 1;
         let mut solution = b.to_vec();
         self.solve_inner(&mut solution);
-        let reduced = |column: usize| -> f64 {
-            inner
-                .clone()
-                .map(|j| self.border[column][j] * solution[j])
-                .sum()
+        let reduced = |column: usize| -> T {
+            sum(inner.clone().map(|j| self.border[column][j] * solution[j]))
         };
-        let last = if m > 1 { b[m - 1] } else { 0.0 };
+        let last = if m > 1 { b[m - 1] } else { T::from(0.0) };
         let [first, last] = self.solve_corner(b[0] - reduced(0), last - reduced(1));
         for j in inner {
-            solution[j] -= self.eliminated[0][j] * first + self.eliminated[1][j] * last;
+            solution[j] =
+                solution[j] - (self.eliminated[0][j] * first + self.eliminated[1][j] * last);
         }
         solution[0] = first;
         if m > 1 {
@@ -543,62 +559,41 @@ impl Factored {
     }
 
     /// Diagonal of T⁻¹, from the pivots of both elimination directions.
-    pub fn inner_inverse_diagonal(&self) -> Vec<f64> {
+    pub fn inner_inverse_diagonal(&self) -> Vec<T> {
         let m = self.pivot.len();
-        let mut inverse = vec![0.0; m];
-        let mut backward = f64::INFINITY;
+        let mut inverse = vec![T::from(0.0); m];
+        let mut backward: Option<T> = None;
         for j in (1..m - 1).rev() {
-            let coupling = if j + 2 < m { self.off_diagonal[j] } else { 0.0 };
-            backward = self.diagonal[j] - coupling * coupling / backward;
-            inverse[j] = 1.0 / (self.pivot[j] + backward - self.diagonal[j]);
+            let (diagonal, coupling) = (self.diagonal[j], self.off_diagonal[j]);
+            let from_right =
+                backward.map_or(diagonal, |next| diagonal - coupling * coupling / next);
+            inverse[j] = T::from(1.0) / (self.pivot[j] + from_right - diagonal);
+            backward = Some(from_right);
         }
         inverse
     }
 
     /// FᵀH⁻¹F where F has these entries at the indices of an interval, in O(1): FᵢᵀT⁻¹Fᵢ for the
     /// inner ones and what they leave to the Schur complement.
-    pub fn quadratic_form(&self, inner: &[f64], indices: [usize; 4], f: &Functions) -> f64 {
-        let [left, right, ..] = indices;
-        let neighbour = if f[0] != 0.0 && f[1] != 0.0 {
+    pub fn quadratic_form(&self, inner: &[T], indices: [usize; 4], f: &Functions<T>) -> T {
+        let ([left, right, ..], zero) = (indices, T::from(0.0));
+        let neighbour = if f[0] != zero && f[1] != zero {
             -self.multiplier[left] * inner[right]
         } else {
-            0.0
+            zero
         };
-        let inside =
-            f[0] * f[0] * inner[left] + 2.0 * f[0] * f[1] * neighbour + f[1] * f[1] * inner[right];
+        let inside = f[0] * f[0] * inner[left]
+            + T::from(2.0) * f[0] * f[1] * neighbour
+            + f[1] * f[1] * inner[right];
         let rest = [0, 1].map(|column| {
             let at = |slot: usize, index: usize| match f[slot] {
-                0.0 => 0.0,
+                f if f == zero => zero,
                 f => f * self.eliminated[column][index],
             };
             f[2 + column] - at(0, left) - at(1, right)
         });
         let [first, last] = self.solve_corner(rest[0], rest[1]);
         inside + rest[0] * first + rest[1] * last
-    }
-
-    /// √(eᵀH⁻¹e) for the worst signs of the e_j ≥ 0, or a little more. T⁻¹ has the signs of a
-    /// chessboard, so that e's alternate; what they leave to the two border rows is added up.
-    pub fn largest_norm(&self, e: &[f64]) -> f64 {
-        let m = e.len();
-        let mut signed = e.to_vec();
-        signed.iter_mut().step_by(2).for_each(|e| *e = -*e);
-        let mut solved = signed.clone();
-        self.solve_inner(&mut solved);
-        let inside: f64 = (1..m - 1).map(|j| signed[j] * solved[j]).sum();
-        let rest = [0, m - 1]
-            .into_iter()
-            .enumerate()
-            .take(m)
-            .map(|(column, row)| {
-                let carried: f64 = (1..m - 1)
-                    .map(|j| self.eliminated[column][j].abs() * e[j])
-                    .sum();
-                let unit = [1.0 - column as f64, column as f64];
-                let [first, last] = self.solve_corner(unit[0], unit[1]);
-                (e[row] + carried) * (unit[0] * first + unit[1] * last).sqrt()
-            });
-        (inside + rest.sum::<f64>().powi(2)).sqrt()
     }
 }
 
@@ -709,8 +704,6 @@ pub struct DualSolution {
     pub relative_residual: f64,
     /// E\[αF\] − z in coordinates, there.
     pub gradient: Vec<f64>,
-    /// Whether that was summed in double-double.
-    pub precise: bool,
 }
 
 impl DualSolution {
@@ -719,7 +712,6 @@ impl DualSolution {
         let mut here = Expansion::at(basis, measure, &q);
         let low = vec![0.0; q.len()];
         let gradient = precise_gradient(basis, measure, &DoubleDouble::join(&q, &low));
-        let precise = gradient.is_some();
         here.gradient = gradient.unwrap_or(here.gradient);
         Self {
             q,
@@ -727,7 +719,6 @@ impl DualSolution {
             iterations,
             relative_residual: here.relative_residual(),
             gradient: here.gradient,
-            precise,
         }
     }
 }
@@ -907,13 +898,11 @@ fn refine(
     const CORRECTIONS: usize = 8;
     const REACHED: f64 = 1e-26;
     let mut point: Vec<DoubleDouble> = q.iter().map(|&q| q.into()).collect();
-    let mut precise = false;
     if let (Some(gradient), Some(factored)) = (
         precise_gradient(basis, measure, &point),
         here.hessian.factor(0.0),
     ) {
         here.gradient = gradient;
-        precise = true;
         for _ in 0..CORRECTIONS {
             let residual = here.relative_residual();
             if residual <= REACHED {
@@ -941,6 +930,5 @@ fn refine(
         low: point.iter().map(|q| q.low()).collect(),
         gradient: here.gradient,
         iterations,
-        precise,
     }
 }

@@ -6,7 +6,7 @@
 
 use super::{
     closed_form::ClosedForm,
-    double_double::DoubleDouble,
+    double_double::{DoubleDouble, Real},
     dual::{self, Expansion, LocalBasis, Measure, Moments, Piece, Sheet},
     interpolation,
     quadrature::{Order, Quadrature},
@@ -47,33 +47,35 @@ impl Knots {
         }
     }
 
-    /// Density of the knots at both ends of a piece, from within; None where it is not linear between.
-    fn precise_density(&self, piece: &Piece) -> Option<[DoubleDouble; 2]> {
-        let real = |v: f64| DoubleDouble::from(v);
+    /// Density of the knots at both ends of a piece, from within, times its length, in an arithmetic of more
+    /// digits than a double's; None where it is not linear between.
+    pub fn mass_in<T: Real>(&self, piece: &Piece) -> Option<[T; 2]> {
+        let real = |v: f64| T::from(v);
         let middle = piece.left + (piece.right - piece.left) / 2.0;
         let at = |b: f64, inside: f64| match self.bias {
             BiasDensity::Uniform { half_width } => Some(real(0.5) / real(half_width)),
             BiasDensity::Triangular { half_width, mode } => {
-                let (c, b, mode) = (real(half_width), real(b), real(mode));
-                let share = if inside < mode.high() {
-                    (b + c) / (c + mode)
+                let (c, b, peak) = (real(half_width), real(b), real(mode));
+                let share = if inside < mode {
+                    (b + c) / (c + peak)
                 } else {
-                    (c - b) / (c - mode)
+                    (c - b) / (c - peak)
                 };
                 Some(share / c)
             }
             BiasDensity::Gaussian { .. } => None,
         };
-        let half = real(0.5);
-        let density = |c: f64| {
+        let (half, length) = (real(0.5), real(piece.right) - real(piece.left));
+        let mass = |c: f64| {
             let [plus, minus] = [at(c, middle)?, at(-c, -middle)?];
-            Some(match piece.sheet {
+            let density = match piece.sheet {
                 Sheet::Plus => plus * half,
                 Sheet::Minus => minus * half,
                 Sheet::Both => (plus + minus) * half,
-            })
+            };
+            Some(density * length)
         };
-        Some([density(piece.left)?, density(piece.right)?])
+        Some([mass(piece.left)?, mass(piece.right)?])
     }
 
     /// Density of the knots of a sheet, with the sheet's share: p_B(w c)/2, or their sum.
@@ -150,10 +152,8 @@ impl Measure for Knots {
     }
 
     fn precise_first(&self, piece: usize, u: [DoubleDouble; 2]) -> Option<[DoubleDouble; 2]> {
-        let (piece, form) = (&self.pieces[piece], self.closed_form.as_ref()?);
-        let length = DoubleDouble::from(piece.right) - DoubleDouble::from(piece.left);
-        let mass = self.precise_density(piece)?.map(|p| p * length);
-        Some(form.first_moments(u, mass))
+        let form = self.closed_form.as_ref()?;
+        Some(form.first_moments(u, self.mass_in(&self.pieces[piece])?))
     }
 }
 
@@ -290,9 +290,19 @@ impl Solution {
         }
     }
 
-    /// Whether the gradient is from double-double arithmetic.
-    pub fn is_precise(&self) -> bool {
-        self.dual.precise
+    /// Coordinates of λ in the local basis to all their digits.
+    pub fn precise_coordinates(&self) -> Vec<DoubleDouble> {
+        DoubleDouble::join(&self.dual.q, &self.dual.low)
+    }
+
+    /// The pieces of the law of the knots.
+    pub fn pieces(&self) -> &[Piece] {
+        self.least.pieces()
+    }
+
+    /// Mass of the knots on a piece, as [`Knots::mass_in`].
+    pub fn mass_in<T: Real>(&self, piece: &Piece) -> Option<[T; 2]> {
+        self.least.mass_in(piece)
     }
 
     /// Newton steps to a relative residual of 10⁻¹⁰.
@@ -354,76 +364,100 @@ impl Solution {
 
     /// ∫ g(c) α p over the pieces of an interval from `from` to `to`, g linear, given by its values
     /// as a function of the knot.
-    fn integrate_alpha(
+    fn integrate_alpha<T: Real>(
         &self,
-        order: Order,
+        moments: &impl Fn(&Piece) -> [T; 2],
         interval: usize,
-        from: f64,
-        to: f64,
-        g: impl Fn(Sheet, f64) -> f64,
-    ) -> f64 {
-        let knots = self.knots(order);
-        let mut sum = 0.0;
+        [from, to]: [f64; 2],
+        g: impl Fn(Sheet, f64) -> T,
+    ) -> T {
+        let mut sum = T::from(0.0);
         for &sheet in Sheet::of(self.setting.activation) {
-            for piece in knots.on(sheet, interval) {
+            for piece in self.knots.on(sheet, interval) {
                 let part = Piece {
                     left: piece.left.max(from),
                     right: piece.right.min(to),
                     ..*piece
                 };
                 if part.left < part.right {
-                    let [l, r] = knots.moments_over(&part, self.dual_at_ends(&part)).first;
-                    sum += g(sheet, part.left) * l + g(sheet, part.right) * r;
+                    let [l, r] = moments(&part);
+                    sum = sum + (g(sheet, part.left) * l + g(sheet, part.right) * r);
                 }
             }
         }
         sum
     }
 
-    /// h̄(x) with the quadrature of an order.
-    pub fn value_with(&self, order: Order, x: f64) -> f64 {
-        let (data, y, m) = (self.basis.x(), self.basis.y(), self.basis.len());
+    /// h(x) of the λ at hand, local in x, from ∫ α (1 − t) p and ∫ α t p over a part of a piece.
+    pub fn value_in<T: Real>(&self, x: f64, moments: &impl Fn(&Piece) -> [T; 2]) -> T {
+        let (real, m) = (|v: f64| T::from(v), self.basis.len());
+        let (data, y) = (self.basis.x(), |i: usize| real(self.basis.y()[i]));
         let interval = self.interval(x);
         // σ'' = 2δ for |·|, δ for ReLU.
         let jump = match self.setting.activation {
-            Activation::Abs => 2.0,
-            Activation::Relu => 1.0,
+            Activation::Abs => real(2.0),
+            Activation::Relu => real(1.0),
         };
-        let curvature = |interval: usize, from: f64, to: f64, g: &dyn Fn(f64) -> f64| {
-            jump * self.integrate_alpha(order, interval, from, to, |_, c| g(c))
+        let curvature = |interval: usize, from: f64, to: f64, g: &dyn Fn(T) -> T| {
+            jump * self.integrate_alpha(moments, interval, [from, to], |_, c| g(real(c)))
         };
         let (infinity, first, last) = (f64::INFINITY, data[0], data[m - 1]);
         if m == 1 {
-            return (0..=1)
-                .flat_map(|interval| [(interval, -infinity, x), (interval, x, infinity)])
-                .map(|(interval, from, to)| {
-                    let feature = |sheet: Sheet, c| sheet.feature(x, c);
-                    self.integrate_alpha(order, interval, from, to, feature)
-                })
-                .sum();
+            let ends = [[-infinity, x], [x, infinity]];
+            let parts = (0..=1).flat_map(|interval| ends.map(|ends| (interval, ends)));
+            return parts.fold(real(0.0), |sum, (interval, ends)| {
+                let feature = |sheet: Sheet, c| sheet.feature_in(x, c);
+                sum + self.integrate_alpha(moments, interval, ends, feature)
+            });
         }
-        let chord = |j: usize| (y[j + 1] - y[j]) / (data[j + 1] - data[j]);
+        let length = |j: usize| real(data[j + 1]) - real(data[j]);
+        let chord = |j: usize| (y(j + 1) - y(j)) / length(j);
         if interval == 0 {
-            let h = data[1] - first;
-            let slope = chord(0) - curvature(1, first, data[1], &|c| (data[1] - c) / h);
-            y[0] - slope * (first - x) + curvature(0, x, first, &|c| c - x)
+            let (next, h) = (real(data[1]), length(0));
+            let slope = chord(0) - curvature(1, first, data[1], &|c| (next - c) / h);
+            y(0) - slope * (real(first) - real(x)) + curvature(0, x, first, &|c| c - real(x))
         } else if interval == m {
-            let before = data[m - 2];
-            let h = last - before;
-            let slope = chord(m - 2) + curvature(m - 1, before, last, &|c| (c - before) / h);
-            y[m - 1] + slope * (x - last) + curvature(m, last, x, &|c| x - c)
+            let (before, h) = (real(data[m - 2]), length(m - 2));
+            let slope = chord(m - 2) + curvature(m - 1, data[m - 2], last, &|c| (c - before) / h);
+            y(m - 1) + slope * (real(x) - real(last)) + curvature(m, last, x, &|c| real(x) - c)
         } else {
-            let (l, r) = (data[interval - 1], data[interval]);
-            let (left, right) = ((r - x) / (r - l), (x - l) / (r - l));
-            y[interval - 1] * left + y[interval] * right
-                - curvature(interval, l, x, &|c| (c - l) * left)
-                - curvature(interval, x, r, &|c| (r - c) * right)
+            let (l, r, h) = (data[interval - 1], data[interval], length(interval - 1));
+            let (left, right) = ((real(r) - real(x)) / h, (real(x) - real(l)) / h);
+            y(interval - 1) * left + y(interval) * right
+                - curvature(interval, l, x, &|c| (c - real(l)) * left)
+                - curvature(interval, x, r, &|c| (real(r) - c) * right)
         }
     }
 
-    /// h̄(x).
+    /// h̄(x) with the quadrature of an order.
+    pub fn value_with(&self, order: Order, x: f64) -> f64 {
+        let knots = self.knots(order);
+        self.value_in(x, &|part| {
+            knots.moments_over(part, self.dual_at_ends(part)).first
+        })
+    }
+
+    /// h̄(x): where moments have a closed form to the last digits, but for the rounding of the outcome.
     pub fn value(&self, x: f64) -> f64 {
-        self.value_with(Order::Fine, x)
+        let Some(form) = &self.least.closed_form else {
+            return self.value_with(Order::Fine, x);
+        };
+        let zero = DoubleDouble::from(0.0);
+        let moments = |part: &Piece| {
+            let mass = self.least.mass_in(part).unwrap_or([zero; 2]);
+            form.first_moments(self.dual_in(part), mass)
+        };
+        self.value_in(x, &moments).high()
+    }
+
+    /// u at both ends of a piece in the given arithmetic.
+    pub fn dual_in<T: Real + From<DoubleDouble>>(&self, piece: &Piece) -> [T; 2] {
+        let at = |j: usize| T::from(DoubleDouble::from(self.dual.q[j]) + self.dual.low[j].into());
+        let coordinates = self.basis.indices(piece.interval).map(at);
+        [piece.left, piece.right].map(|c| {
+            let functions = self.basis.functions_in(piece.interval, piece.sheet, c);
+            dual::dot(&functions, &coordinates)
+        })
     }
 
     /// h̄''(x); at a jump of the density the mean of both sides.
