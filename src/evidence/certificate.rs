@@ -159,6 +159,8 @@ struct Bands {
     ranges: Vec<[f64; 2]>,
     /// Bounds on |α|.
     largest: Vec<f64>,
+    /// Whether (φ*)'' is monotone in |u|.
+    monotone: bool,
 }
 
 impl Bands {
@@ -186,6 +188,7 @@ impl Bands {
                 largest: (ladder[1..].iter().map(|[.., alpha]| alpha.magnitude()))
                     .chain([f64::INFINITY])
                     .collect(),
+                monotone: true,
             });
         }
         const MOST: f64 = 65_536.0;
@@ -208,6 +211,7 @@ impl Bands {
             ranges: ranges.collect(),
             largest: ends.map(|u| potential.inverse_mirror_map(u)).collect(),
             starts: starts.collect(),
+            monotone: false,
         })
     }
 
@@ -218,7 +222,8 @@ impl Bands {
             .starts
             .partition_point(|start| start[0] < high)
             .max(from + 1);
-        let ranges = self.ranges[from..to].iter();
+        let between = if self.monotone { to - from - 1 } else { 1 };
+        let ranges = self.ranges[from..to].iter().step_by(between.max(1));
         let range = ranges.fold([f64::INFINITY, 0.0], |[low, high], range| {
             [low.min(range[0]), high.max(range[1])]
         });
