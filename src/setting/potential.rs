@@ -298,10 +298,11 @@ impl Potential {
         let done = match self.family {
             Quadratic { half_hessian: c } => {
                 let pairs = u.iter().zip(&mut *first).zip(&mut *second);
+                let softness = (2.0 * c).recip();
                 arch.dispatch(|| {
                     for ((u, first), second) in pairs {
                         *first = u / (2.0 * c);
-                        *second = (2.0 * c + 0.0 * *first).recip();
+                        *second = softness + 0.0 * *first; // NaN where that is no number
                     }
                     true
                 })

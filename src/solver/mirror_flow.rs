@@ -188,12 +188,20 @@ struct Flow<'a> {
     gates: Gates,
     options: Options,
     evaluations: usize,
+    /// Points that are no longer wanted.
+    spare: Vec<Point>,
 }
 
 impl Flow<'_> {
     fn at(&mut self, dual: &[f64]) -> Point {
         self.evaluations += 1;
-        self.model.at(dual, &self.gates)
+        match self.spare.pop() {
+            Some(mut point) => {
+                self.model.renew(&mut point, dual, &self.gates);
+                point
+            }
+            None => self.model.at(dual, &self.gates),
+        }
     }
 
     /// N(U) − N(ζ) for the nonlinear part N = F + Bζ, and (η/m)J(∇²Φ)⁻¹ of it.
@@ -212,6 +220,7 @@ impl Flow<'_> {
         let mut defect = self.model.transposed(&point, &self.gates, &force);
         self.model
             .add_transposed(base, &self.gates, &model, -1.0, &mut defect);
+        self.spare.push(point);
         let seen = self.seen(base, &defect);
         (defect, seen)
     }
@@ -457,6 +466,7 @@ pub fn train(
         model: &model,
         options: *options,
         evaluations: 0,
+        spare: Vec::new(),
     };
     let mut dual = vec![0.0; 3 * model.width() + 1];
     let mut point = flow.at(&dual);
@@ -495,6 +505,7 @@ pub fn train(
             let trial = flow.step(&dual, &point, &spectrum, h);
             let factor = (0.9 * trial.error.powf(-1.0 / 4.0)).clamp(0.2, 8.0);
             if trial.error > 1.0 {
+                flow.spare.push(trial.point);
                 h *= factor.min(0.9);
                 continue;
             }
@@ -527,7 +538,8 @@ pub fn train(
             event = None;
             (share, trial) = flow.down_to_the_loss(&dual, &point, &spectrum, (h, share), trial);
         }
-        (dual, point) = (trial.dual, trial.point);
+        dual = trial.dual;
+        flow.spare.push(std::mem::replace(&mut point, trial.point));
         if flow.hold(&mut dual, &point) {
             point = flow.at(&dual);
         }

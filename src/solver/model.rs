@@ -434,16 +434,29 @@ impl Model {
 
     /// The network at ζ.
     pub fn at(&self, zeta: &[f64], gates: &Gates) -> Point {
+        let mut point = Point {
+            parameters: vec![0.0; 3 * self.width + 1],
+            inverse_metric: vec![0.0; 3 * self.width + 1],
+            residual: Vec::new(),
+            pinned: Vec::new(),
+        };
+        self.renew(&mut point, zeta, gates);
+        point
+    }
+
+    /// The same in the place of another point of this model: new memory costs as much as an evaluation.
+    pub fn renew(&self, point: &mut Point, zeta: &[f64], gates: &Gates) {
         let (n, trained) = (self.width, self.trains());
-        let (mut parameters, mut inverse_metric) = (vec![0.0; 3 * n + 1], vec![0.0; 3 * n + 1]);
         let place = |range: Range<usize>, theta: &mut [f64], inverse: &mut [f64]| {
             let start = &self.initial[range.clone()];
             if trained.contains(&range.start) {
                 self.move_to(&zeta[range], start, theta, inverse);
             } else {
                 theta.copy_from_slice(start);
+                inverse.fill(0.0);
             }
         };
+        let (parameters, inverse_metric) = (&mut point.parameters, &mut point.inverse_metric);
         // θ of some neurons, and their sums while they are in cache.
         let part = |chunk: Chunk<'_>| {
             let (neurons, layers) = (chunk.neurons, chunk.theta.into_iter().zip(chunk.inverse));
@@ -467,22 +480,14 @@ impl Model {
             &mut parameters[3 * n..],
             &mut inverse_metric[3 * n..],
         );
-        let mut residual = self.lines(gates, &sums);
-        for (r, y) in residual.iter_mut().zip(&self.y) {
-            *r += parameters[3 * n] - y;
+        point.residual = self.lines(gates, &sums);
+        for (r, y) in point.residual.iter_mut().zip(&self.y) {
+            *r += point.parameters[3 * n] - y;
         }
-        let mut point = Point {
-            parameters,
-            inverse_metric,
-            residual,
-            pinned: Vec::new(),
-        };
-        point.pinned = gates
-            .pins
-            .iter()
-            .map(|&pin| self.sliding_gate(&point, gates, pin))
+        let pins = gates.pins.iter();
+        point.pinned = pins
+            .map(|&pin| self.sliding_gate(point, gates, pin))
             .collect();
-        point
     }
 
     /// ż = A + s c, up to the factor −η/m, of a neuron's preactivation at a datum, s its gate there.
