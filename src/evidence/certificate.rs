@@ -38,7 +38,7 @@ const OUTWARD: f64 = 1.0 + 1e-6;
 pub struct Certificate {
     /// |E φ(α) − (λᵀy − E φ*(λᵀF))| = |λᵀ(E\[αF\] − y)|, or a little more.
     pub duality_gap: f64,
-    /// max_i |E\[αF_i\] − y_i|, or a little more.
+    /// max_i |E\[αF_i\] − y_i|, or a little more; not more where r is an estimate.
     pub interpolation_residual: f64,
     /// Bound on sup |h − h̄| over [−1.5, 1.5]·max|x_i|, h as [`Solution::value`] gives it: the largest of the local ones.
     pub sup_error_bound: f64,
@@ -84,13 +84,14 @@ pub fn certify(solution: &Solution) -> Certificate {
     );
     let gap = (solution.precise_coordinates().into_iter().zip(&gradient))
         .fold(Ball::from(0.0), |gap, (q, &r)| gap + r * q.into());
-    let residual = basis
-        .data_residual(&gradient)
-        .into_iter()
-        .map(Ball::magnitude);
+    let residual = basis.data_residual(&gradient).into_iter();
+    let size = |residual: Ball| match enclosure {
+        Some(_) => residual.magnitude(),
+        None => residual.mid().high().abs(),
+    };
     Certificate {
         duality_gap: gap.magnitude(),
-        interpolation_residual: largest(residual),
+        interpolation_residual: largest(residual.map(size)),
         sup_error_bound: largest(local_error_bounds.iter().copied()),
         local_error_bounds,
         proven: tube

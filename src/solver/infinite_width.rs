@@ -454,7 +454,17 @@ impl Solution {
     pub fn dual_in<T: Real + From<DoubleDouble>>(&self, piece: &Piece) -> [T; 2] {
         let at = |j: usize| T::from(DoubleDouble::from(self.dual.q[j]) + self.dual.low[j].into());
         let coordinates = self.basis.indices(piece.interval).map(at);
+        let x = self.basis.x();
         [piece.left, piece.right].map(|c| {
+            // Where no datum activates a neuron, F is 0, though its terms in the basis only cancel.
+            let silent = match piece.sheet {
+                Sheet::Both => false,
+                Sheet::Plus => c >= x[x.len() - 1],
+                Sheet::Minus => c <= x[0],
+            };
+            if silent {
+                return T::from(0.0);
+            }
             let functions = self.basis.functions_in(piece.interval, piece.sheet, c);
             dual::dot(&functions, &coordinates)
         })
