@@ -60,8 +60,13 @@ fn has_no_nan(report: &MinimizerReport) {
 }
 
 /// Cuts a stretch of knots on which u = Σ λ_i σ(w(x_i − c)) is linear, at its zero and geometrically towards it:
-/// on each part (φ*)' is as smooth as a polynomial of low degree.
-fn cells([from, to]: [f64; 2], [l, r]: [f64; 2], depth: usize, parts: &mut Vec<[f64; 2]>) {
+/// on each part, where u changes by at most `longest`, (φ*)' is as smooth as a polynomial of low degree.
+fn cells(
+    [from, to]: [f64; 2],
+    [l, r]: [f64; 2],
+    (depth, longest): (usize, f64),
+    parts: &mut Vec<[f64; 2]>,
+) {
     let (least, most) = (l.abs().min(r.abs()), l.abs().max(r.abs()));
     let (share, middle) = if l * r < 0.0 {
         (l / (l - r), 0.0)
@@ -69,13 +74,13 @@ fn cells([from, to]: [f64; 2], [l, r]: [f64; 2], depth: usize, parts: &mut Vec<[
         (0.5, 0.5 * (l + r))
     };
     let cut = from + (to - from) * share;
-    let smooth = l * r >= 0.0 && most <= 3.0 * least;
+    let smooth = l * r >= 0.0 && most <= 3.0 * least && (r - l).abs() <= longest;
     if depth == 0 || smooth || !(from < cut && cut < to) {
         parts.push([from, to]);
         return;
     }
-    cells([from, cut], [l, middle], depth - 1, parts);
-    cells([cut, to], [middle, r], depth - 1, parts);
+    cells([from, cut], [l, middle], (depth - 1, longest), parts);
+    cells([cut, to], [middle, r], (depth - 1, longest), parts);
 }
 
 /// E[αF] − y, and E φ(α) + E φ*(λᵀF) − λᵀy, from the reported λ alone.
@@ -99,6 +104,11 @@ fn fits(solution: &Solution, certificate: &Certificate) {
     cuts.sort_by(f64::total_cmp);
     cuts.dedup();
 
+    // Exponentials are smooth over short stretches only.
+    let longest = match potential.family() {
+        Family::Hypentropy { .. } => 4.0 * potential.scale(),
+        _ => f64::INFINITY,
+    };
     let m = x.len();
     let precision = precision(solution, &x, &lambda);
     // Attained values, and by how much the roundings of λ and of the sum u may have moved them.
@@ -115,7 +125,7 @@ fn fits(solution: &Solution, certificate: &Certificate) {
         for pair in cuts.windows(2) {
             let mut parts = Vec::new();
             let ends = [pair[0], pair[1]];
-            cells(ends, ends.map(u), 44, &mut parts);
+            cells(ends, ends.map(u), (44, longest), &mut parts);
             for [from, to] in parts {
                 for &(node, weight) in RULE.as_node_weight_pairs() {
                     let c = from + (to - from) * (0.5 + 0.5 * node);
