@@ -542,9 +542,191 @@ mod finite_width {
     fn projected(draw: &Draw) -> Option<bregman_projection::Projection> {
         match bregman_projection::project(&draw.setting, &draw.initial) {
             Ok(projection) => Some(projection),
-            Err(Error::NotInterpolable { .. }) => None,
+            Err(Error::NotInterpolable { .. } | Error::NotConverged { .. }) => None,
             Err(error) => panic!("{error}: {:?}", draw.setting),
         }
+    }
+
+    /// What `optimality` asserts.
+    fn optimal(draw: &Draw) -> Result<(), TestCaseError> {
+        let Some(projection) = projected(draw) else {
+            return Ok(());
+        };
+        let Draw {
+            setting, initial, ..
+        } = draw;
+        let (data, n) = (&setting.dataset, initial.width());
+        let potential = setting.potential_at_width(n);
+        let (x, lambda) = (data.in_file_order(data.x()), &projection.multipliers);
+        // λ is half the difference of two slopes of U, which the values of U bound.
+        let v: Vec<f64> = data
+            .x()
+            .iter()
+            .map(|at| {
+                x.iter()
+                    .zip(lambda)
+                    .map(|(x, l)| l * (x - at).abs())
+                    .sum::<f64>()
+                    .abs()
+            })
+            .collect();
+        let m = x.len();
+        let slope = |j: usize| (v[j] + v[j + 1]) / (data.x()[j + 1] - data.x()[j]);
+        let outer = (v[0] + v[m - 1]) / (data.x()[m - 1] - data.x()[0]);
+        let errors: Vec<f64> = (0..m)
+            .map(|j| {
+                let sides = [
+                    if j > 0 { slope(j - 1) } else { outer },
+                    if j + 1 < m { slope(j) } else { outer },
+                ];
+                16.0 * EPS
+                    * (sides[0] + sides[1] + lambda.iter().map(|l| l.abs()).sum::<f64>() * EPS)
+            })
+            .collect();
+        let mut tolerance = vec![representation(data); m];
+        for k in 0..n {
+            let feature = |x: f64| setting.activation.value(initial.w[k] * x - initial.b[k]);
+            let u: f64 = x.iter().zip(lambda).map(|(&x, l)| l * feature(x)).sum();
+            // Each term's own rounding, that of its feature included.
+            let terms: f64 = x
+                .iter()
+                .zip(lambda)
+                .map(|(&x, l)| 4.0 * EPS * (l * feature(x)).abs())
+                .sum();
+            let error = terms
+                + dual_rounding(data.x(), &v, initial.w[k] * initial.b[k])
+                + data
+                    .x()
+                    .iter()
+                    .zip(&errors)
+                    .map(|(&x, e)| e * feature(x))
+                    .sum::<f64>();
+            let [low, alpha, high] =
+                [u - error, u, u + error].map(|u| potential.inverse_mirror_map(u));
+            let room = 64.0 * EPS * alpha.abs();
+            prop_assert!(
+                (low - room..=high + room).contains(&projection.alpha[k]),
+                "α[{k}] = {} against {alpha}, u = {u} ± {error:e}",
+                projection.alpha[k]
+            );
+            for (t, &x) in tolerance.iter_mut().zip(data.x()) {
+                *t += (high - low + room) * feature(x) / n as f64;
+            }
+        }
+        for ((&x, &y), tolerance) in data.x().iter().zip(data.y()).zip(tolerance) {
+            let residual = (projection.network.output(setting.activation, x) - y).abs();
+            prop_assert!(
+                residual <= tolerance,
+                "at {x}: {residual:e} > {tolerance:e}"
+            );
+            prop_assert!(residual <= projection.residual + tolerance);
+        }
+        for ((a, before), alpha) in projection
+            .network
+            .a
+            .iter()
+            .zip(&initial.a)
+            .zip(&projection.alpha)
+        {
+            let step = alpha / n as f64;
+            prop_assert!((a - before - step).abs() <= 2.0 * EPS * (before.abs() + step.abs()));
+        }
+        prop_assert_eq!(
+            (&initial.w, &initial.b, initial.d),
+            (
+                &projection.network.w,
+                &projection.network.b,
+                projection.network.d
+            )
+        );
+        Ok(())
+    }
+
+    fn relu(
+        points: [&[f64]; 2],
+        bias: BiasDensity,
+        [p, omega]: [f64; 2],
+        width: usize,
+        seed: u64,
+    ) -> Draw {
+        let setting = Setting {
+            dataset: Dataset::from_points(points[0], points[1]).unwrap(),
+            activation: Activation::Relu,
+            bias,
+            potential: Potential::power(p, omega).unwrap(),
+            scaling: Scaling::Scaled,
+        };
+        let initial = Network::sample(&setting.bias, OutputInit::Zero, width, seed);
+        Draw {
+            setting,
+            initial,
+            seed,
+        }
+    }
+
+    /// Among neurons with α of 10⁵ one has 86 and one −4000: the rounding of their u, of size 10³², moved the outputs by 4.
+    #[test]
+    fn turning_neurons() {
+        let points: [&[f64]; 2] = [
+            &[0.0625, -0.09375, 0.34375, 0.28125],
+            &[950.0, 200.0, -450.0, -950.0],
+        ];
+        let draw = relu(
+            points,
+            BiasDensity::uniform(0.25).unwrap(),
+            [7.0, 10.0],
+            150,
+            917,
+        );
+        let projection = projected(&draw).expect("a projection");
+        assert!(draw.setting.residual(&projection.network) <= 1e-10 * 950.0);
+        optimal(&draw).unwrap();
+    }
+
+    /// A close pair on the edge: u on one sheet is so large that u on the other is in its rounding, which moved the outputs
+    /// by 10⁻².
+    #[test]
+    fn a_sheet_behind_the_rounding_of_the_other() {
+        let points: [&[f64]; 2] = [&[-2.25, -2.24325, 1.96875], &[2.5, -10.0, 6.5]];
+        let bias = BiasDensity::triangular(2.25, 1.96875).unwrap();
+        for seed in 0..8 {
+            let draw = relu(points, bias, [6.0, 10.0], 597, seed);
+            let projection = projected(&draw).expect("a projection");
+            let residual = draw.setting.residual(&projection.network);
+            assert!(residual <= 1e-10 * 10.0, "{residual:e}");
+            optimal(&draw).unwrap();
+        }
+    }
+
+    /// The same further apart than double-double from double can tell.
+    #[test]
+    fn what_rounding_hides_is_refused() {
+        let points: [&[f64]; 2] = [&[-3.0, -2.992, 2.75], &[-0.95, 0.5, -0.05]];
+        let draw = relu(
+            points,
+            BiasDensity::uniform(2.0).unwrap(),
+            [8.0, 0.1],
+            1831,
+            0,
+        );
+        let refused = bregman_projection::project(&draw.setting, &draw.initial);
+        assert!(
+            matches!(refused, Err(Error::NotConverged { residual, .. }) if residual > 1e-10),
+            "{refused:?}"
+        );
+    }
+
+    /// Such problems are few among those that are drawn, 11 of 13 073 with a projection: 6 of 400 have a probability of 10⁻⁶.
+    #[test]
+    fn few_draws_are_lost_to_rounding() {
+        let mut runner = TestRunner::new(config(1));
+        let strategy = draw();
+        let lost = (0..400).filter(|_| {
+            let draw = strategy.new_tree(&mut runner).unwrap().current();
+            let projection = bregman_projection::project(&draw.setting, &draw.initial);
+            matches!(projection, Err(Error::NotConverged { .. }))
+        });
+        assert!(lost.count() < 6);
     }
 
     proptest! {
@@ -553,48 +735,7 @@ mod finite_width {
         /// α_k = (φ_n*)'(λᵀF_k), the network fits the data, and is the initial one moved by α/n.
         #[test]
         fn optimality(draw in draw()) {
-            let Some(projection) = projected(&draw) else { return Ok(()) };
-            let Draw { setting, initial, .. } = &draw;
-            let (data, n) = (&setting.dataset, initial.width());
-            let potential = setting.potential_at_width(n);
-            let (x, lambda) = (data.in_file_order(data.x()), &projection.multipliers);
-            // λ is half the difference of two slopes of U, which the values of U bound.
-            let v: Vec<f64> = data.x().iter()
-                .map(|at| x.iter().zip(lambda).map(|(x, l)| l * (x - at).abs()).sum::<f64>().abs()).collect();
-            let m = x.len();
-            let slope = |j: usize| (v[j] + v[j + 1]) / (data.x()[j + 1] - data.x()[j]);
-            let outer = (v[0] + v[m - 1]) / (data.x()[m - 1] - data.x()[0]);
-            let errors: Vec<f64> = (0..m).map(|j| {
-                let sides = [if j > 0 { slope(j - 1) } else { outer }, if j + 1 < m { slope(j) } else { outer }];
-                16.0 * EPS * (sides[0] + sides[1] + lambda.iter().map(|l| l.abs()).sum::<f64>() * EPS)
-            }).collect();
-            let mut tolerance = vec![representation(data); m];
-            for k in 0..n {
-                let feature = |x: f64| setting.activation.value(initial.w[k] * x - initial.b[k]);
-                let u: f64 = x.iter().zip(lambda).map(|(&x, l)| l * feature(x)).sum();
-                // Each term's own rounding, that of its feature included.
-                let terms: f64 = x.iter().zip(lambda).map(|(&x, l)| 4.0 * EPS * (l * feature(x)).abs()).sum();
-                let error = terms + dual_rounding(data.x(), &v, initial.w[k] * initial.b[k])
-                    + data.x().iter().zip(&errors).map(|(&x, e)| e * feature(x)).sum::<f64>();
-                let [low, alpha, high] = [u - error, u, u + error].map(|u| potential.inverse_mirror_map(u));
-                let room = 64.0 * EPS * alpha.abs();
-                prop_assert!((low - room..=high + room).contains(&projection.alpha[k]),
-                    "α[{k}] = {} against {alpha}, u = {u} ± {error:e}", projection.alpha[k]);
-                for (t, &x) in tolerance.iter_mut().zip(data.x()) {
-                    *t += (high - low + room) * feature(x) / n as f64;
-                }
-            }
-            for ((&x, &y), tolerance) in data.x().iter().zip(data.y()).zip(tolerance) {
-                let residual = (projection.network.output(setting.activation, x) - y).abs();
-                prop_assert!(residual <= tolerance, "at {x}: {residual:e} > {tolerance:e}");
-                prop_assert!(residual <= projection.residual + tolerance);
-            }
-            for ((a, before), alpha) in projection.network.a.iter().zip(&initial.a).zip(&projection.alpha) {
-                let step = alpha / n as f64;
-                prop_assert!((a - before - step).abs() <= 2.0 * EPS * (before.abs() + step.abs()));
-            }
-            prop_assert_eq!((&initial.w, &initial.b, initial.d),
-                (&projection.network.w, &projection.network.b, projection.network.d));
+            optimal(&draw)?;
         }
 
         /// Data in another order permute λ; neurons in another order permute α; x → −x with w → −w
@@ -613,10 +754,11 @@ mod finite_width {
 
             let backwards = |v: &Array1<f64>| v.iter().rev().copied().collect::<Array1<f64>>();
             let reversed = Network { w: backwards(&initial.w), b: backwards(&initial.b), a: backwards(&initial.a), d: initial.d };
-            let again = projected(&Draw { initial: reversed, ..draw.clone() }).unwrap();
+            let again = projected(&Draw { initial: reversed, ..draw.clone() });
             let mirrored = Setting { dataset: reflected(&setting.dataset), ..setting.clone() };
             let flipped = Network { w: -&initial.w, ..initial.clone() };
-            let mirror = projected(&Draw { setting: mirrored, initial: flipped, ..draw.clone() }).unwrap();
+            let mirror = projected(&Draw { setting: mirrored, initial: flipped, ..draw.clone() });
+            let (Some(again), Some(mirror)) = (again, mirror) else { return Ok(()) };
             // Two ways to round the same values at the data.
             let tolerance = 2.0 * (representation(&setting.dataset) + projection.residual + again.residual + mirror.residual)
                 + 1e-13 * setting.dataset.largest_value();

@@ -56,21 +56,13 @@ impl Sample {
     ) -> Result<Self> {
         let solution = infinite_width::minimize(setting)?;
         let covariance = fluctuation::covariance(&solution, points)?;
-        let data = &setting.dataset;
         let networks = (0..draws as u64).into_par_iter().map(|draw| {
             let seed = seed.wrapping_mul(1_000_003) ^ (block << 40) ^ draw;
             let network = Network::sample(&setting.bias, OutputInit::Zero, width, seed);
             let network = bregman_projection::project(setting, &network)?.network;
             let output = |&x: &f64| network.output(setting.activation, x);
-            let residuals = data
-                .x()
-                .iter()
-                .zip(data.y())
-                .map(|(x, y)| (output(x) - y).abs());
-            Ok((
-                points.iter().map(output).collect(),
-                residuals.fold(0.0, f64::max),
-            ))
+            let residual = setting.residual(&network);
+            Ok((points.iter().map(output).collect(), residual))
         });
         let (outputs, residuals): (Vec<_>, Vec<f64>) =
             networks.collect::<Result<Vec<_>>>()?.into_iter().unzip();
@@ -79,7 +71,7 @@ impl Sample {
             width,
             outputs,
             residual: residuals.into_iter().fold(0.0, f64::max),
-            scale: data.largest_value().max(1.0),
+            scale: setting.dataset.largest_value().max(1.0),
             whitening: whitening(&covariance)?,
         })
     }

@@ -134,8 +134,7 @@ pub fn inspect(question: &Question<'_>) -> Result<Inspection> {
     let data = &setting.dataset;
     let (sigma, edge) = (setting.activation, 1.5 * data.largest_input());
     let attained: Vec<f64> = data.x().iter().map(|&x| network.output(sigma, x)).collect();
-    let off = attained.iter().zip(data.y()).map(|(f, y)| (f - y).abs());
-    let residual = off.fold(0.0, f64::max);
+    let residual = setting.residual(network);
     let level = 1e-2 * data.largest_value();
     let mut findings = vec![Finding {
         what: format!(

@@ -74,4 +74,11 @@ impl Setting {
             Scaling::Unscaled => self.potential.rescaled(n as f64),
         }
     }
+
+    /// Largest |f(x_i) − y_i| of a network; NaN where an output is.
+    pub fn residual(&self, network: &Network) -> f64 {
+        let pairs = self.dataset.x().iter().zip(self.dataset.y());
+        let off = pairs.map(|(&x, y)| (network.output(self.activation, x) - y).abs());
+        off.fold(0.0, |a, r| if r.is_nan() { r } else { f64::max(a, r) })
+    }
 }

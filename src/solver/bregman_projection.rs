@@ -7,13 +7,19 @@
 //! onto the interpolating networks. The same dual as at infinite width, with the expectation over
 //! the n initial neurons; knots are sorted once, after which a Newton step costs O(n + m).
 
-use ndarray::Array1;
+use ndarray::{Array1, Array2};
+use ndarray_linalg::Solve;
 use pulp::Arch;
 use rayon::prelude::*;
+use std::collections::HashSet;
 
 use super::{
-    dual::{self, LocalBasis, Measure, Moments, Piece, Sheet},
+    double_double::DoubleDouble,
+    dual::{
+        self, DualSolution, Expansion, Functions, LocalBasis, Measure, Moments, Piece, Sheet, dot,
+    },
     interpolation,
+    mirror_flow::CONVERGED,
 };
 use crate::{
     Error, Result,
@@ -151,6 +157,31 @@ impl Measure for Neurons {
     }
 }
 
+/// Neurons whose u is taken from coordinates in double-double: one sheet is not lost in the rounding of the other.
+struct Sharp<'a>(&'a Neurons);
+
+impl Measure for Sharp<'_> {
+    fn pieces(&self) -> &[Piece] {
+        &self.0.pieces
+    }
+
+    fn potential(&self) -> &Potential {
+        &self.0.potential
+    }
+
+    fn moments(&self, piece: usize, u: [f64; 2]) -> Moments {
+        self.0.moments(piece, u)
+    }
+
+    fn precise_first(&self, piece: usize, u: [DoubleDouble; 2]) -> Option<[DoubleDouble; 2]> {
+        Some(
+            self.moments(piece, u.map(DoubleDouble::high))
+                .first
+                .map(DoubleDouble::from),
+        )
+    }
+}
+
 /// The projection of an initial network.
 #[derive(Debug, Clone)]
 pub struct Projection {
@@ -170,7 +201,7 @@ pub struct Projection {
 ///
 /// # Errors
 /// [`Error::Data`] where an inner weight is not ±1; [`Error::NotInterpolable`] where the neurons'
-/// features do not span the data; [`Error::NotConverged`].
+/// features do not span the data; [`Error::NotConverged`] where residuals above 10⁻¹⁰ max(1, max|y|) remain.
 pub fn project(setting: &Setting, initial: &Network) -> Result<Projection> {
     let n = initial.width();
     if let Some(k) = initial.w.iter().position(|w| w.abs() != 1.0) {
@@ -191,28 +222,115 @@ pub fn project(setting: &Setting, initial: &Network) -> Result<Projection> {
     if setting.activation == Activation::Abs {
         interpolation::knots_reach_data(&data, &neurons.counts(data.len()))?;
     }
-    let solution = dual::minimize("the finite-width dual", &basis, &neurons)?;
+    let solver = "the finite-width dual";
+    let allowed = CONVERGED * setting.dataset.largest_value().max(1.0);
+    let solution = dual::minimize(solver, &basis, &neurons)?;
+    let iterations = solution.iterations;
+    let rough = Fit::new(&basis, solution);
+    let fit = if rough.residual <= allowed {
+        rough
+    } else {
+        let failed = Error::NotConverged {
+            solver,
+            iterations,
+            residual: rough.residual / allowed * CONVERGED,
+        };
+        let sharp = || {
+            let solution = dual::minimize(solver, &basis, &Sharp(&neurons)).ok()?;
+            let fit = Fit::new(&basis, solution);
+            if fit.residual <= allowed {
+                Some(fit)
+            } else {
+                neurons.settle(&basis, fit, allowed)
+            }
+        };
+        let settled = neurons.settle(&basis, rough, allowed);
+        settled.or_else(sharp).ok_or(failed)?
+    };
+    let Fit {
+        coordinates: [q, low],
+        turning,
+        residual,
+    } = fit;
 
     let mut alpha = Array1::zeros(n);
     for (number, piece) in neurons.pieces.iter().enumerate() {
         let [l, r] = [piece.left, piece.right]
-            .map(|c| basis.dual_function(&solution.q, piece.interval, piece.sheet, c));
+            .map(|c| basis.precise_dual_function([&q, &low], piece.interval, piece.sheet, c));
         let position = neurons.position(number);
         for &(c, place) in neurons.on(number) {
             let t = position(c);
             alpha[place as usize] = neurons.potential.inverse_mirror_map(l * (1.0 - t) + r * t);
         }
     }
+    for neuron in turning {
+        alpha[neuron.place as usize] = neuron.alpha;
+    }
     let mut network = initial.clone();
     network.a.scaled_add(1.0 / n as f64, &alpha);
-    let residual = basis.data_residual(&solution.gradient);
     Ok(Projection {
         alpha,
         network,
-        multipliers: data.in_file_order(&basis.multipliers(&solution.q)),
-        iterations: solution.iterations,
-        residual: residual.iter().fold(0.0, |a, r| a.max(r.abs())),
+        multipliers: data.in_file_order(&basis.multipliers(&q)),
+        iterations,
+        residual,
     })
+}
+
+/// λ in coordinates, and what rounding wants beside them.
+struct Fit {
+    /// λ to the nearest double, and what that leaves.
+    coordinates: [Vec<f64>; 2],
+    /// Neurons of which α does not come from λ.
+    turning: Vec<Turning>,
+    /// Largest |f(x_i) − y_i|.
+    residual: f64,
+}
+
+impl Fit {
+    fn new(basis: &LocalBasis, solution: DualSolution) -> Self {
+        Self {
+            residual: largest_residual(basis, &solution.gradient),
+            coordinates: [solution.q, solution.low],
+            turning: Vec::new(),
+        }
+    }
+}
+
+/// A neuron near a zero of u, where (φ*)'' is so large that the rounding of u moves what the network says:
+/// α is not to be had from u, and is an unknown beside λ.
+#[derive(Debug, Clone)]
+struct Turning {
+    place: u32,
+    indices: [usize; 4],
+    functions: Functions,
+    alpha: f64,
+}
+
+impl Turning {
+    /// u = λᵀF.
+    fn dual(&self, q: &[f64]) -> f64 {
+        dot(&self.functions, &self.indices.map(|j| q[j]))
+    }
+
+    /// Σ|q_j F_j|, of which the rounding of u is some ε.
+    fn size(&self, q: &[f64]) -> f64 {
+        let terms = self.functions.iter().zip(self.indices);
+        terms.map(|(f, j)| (f * q[j]).abs()).sum()
+    }
+
+    /// Adds αF to a vector in coordinates.
+    fn add_to(&self, gradient: &mut [f64], alpha: f64) {
+        for (index, value) in self.indices.into_iter().zip(self.functions) {
+            gradient[index] += alpha * value;
+        }
+    }
+}
+
+/// Largest |f(x_i) − y_i| from the gradient in coordinates.
+fn largest_residual(basis: &LocalBasis, gradient: &[f64]) -> f64 {
+    let residual = basis.data_residual(gradient);
+    residual.iter().fold(0.0, |a, r| a.max(r.abs()))
 }
 
 impl Neurons {
@@ -272,6 +390,121 @@ impl Neurons {
             sorted,
             weight: 1.0 / n as f64,
         })
+    }
+
+    /// Newton's method in λ and in the α of the turning neurons, which solve φ'(α) = u:
+    ///
+    /// ```text
+    /// H δλ + (1/n) Σ F δα = −r,    Fᵀδλ − φ''(α) δα = φ'(α) − u
+    /// ```
+    ///
+    /// with r of all neurons and H of the others. None where r does not come below `allowed` with φ'(α) − u at
+    /// round-off, or where there are too many: a sheet hides behind the rounding of the other.
+    fn settle(&self, basis: &LocalBasis, fit: Fit, allowed: f64) -> Option<Fit> {
+        const STEPS: usize = 20;
+        const ROUNDING: f64 = 16.0 * f64::EPSILON;
+        const MOST: usize = 1000;
+        let (potential, weight) = (&self.potential, self.weight);
+        let [mut q, _] = fit.coordinates;
+        let mut turning = self.turning(basis, &q, allowed);
+        if turning.len() > MOST {
+            return None;
+        }
+        let others = self.without(&turning);
+        for _ in 0..STEPS {
+            let mut here = Expansion::at(basis, &others, &q);
+            for neuron in &turning {
+                neuron.add_to(&mut here.gradient, weight * neuron.alpha);
+            }
+            let residual = largest_residual(basis, &here.gradient);
+            let excess = |neuron: &Turning| neuron.dual(&q) - potential.mirror_map(neuron.alpha);
+            let mut agreed = turning
+                .iter()
+                .map(|of| excess(of).abs() <= ROUNDING * of.size(&q));
+            if residual <= allowed && agreed.all(|agreed| agreed) {
+                return Some(Fit {
+                    coordinates: [q.clone(), vec![0.0; q.len()]],
+                    turning,
+                    residual,
+                });
+            }
+            let factored = here.hessian.factor(0.0)?;
+            let plain = factored.solve(&here.gradient);
+            let responses: Vec<Vec<f64>> = (turning.iter())
+                .map(|neuron| {
+                    let mut feature = vec![0.0; q.len()];
+                    neuron.add_to(&mut feature, 1.0);
+                    factored.solve(&feature)
+                })
+                .collect();
+            let size = (turning.len(), turning.len());
+            let mut schur =
+                Array2::from_shape_fn(size, |(s, t)| weight * turning[s].dual(&responses[t]));
+            for (own, neuron) in schur.diag_mut().iter_mut().zip(&turning) {
+                *own += potential.hessian(neuron.alpha);
+            }
+            let wanted: Array1<f64> = (turning.iter())
+                .map(|neuron| excess(neuron) - neuron.dual(&plain))
+                .collect();
+            let change = schur.solve(&wanted).ok()?;
+            for (j, q) in q.iter_mut().enumerate() {
+                let moved = responses
+                    .iter()
+                    .zip(&change)
+                    .map(|(response, change)| response[j] * change);
+                *q -= plain[j] + weight * moved.sum::<f64>();
+            }
+            for (neuron, change) in turning.iter_mut().zip(&change) {
+                neuron.alpha += change;
+            }
+        }
+        None
+    }
+
+    /// The neurons of which the rounding of u moves an output by a hundredth of what is `allowed`, or more.
+    fn turning(&self, basis: &LocalBasis, q: &[f64], allowed: f64) -> Vec<Turning> {
+        let (first, last) = (basis.x()[0], basis.x()[basis.len() - 1]);
+        let mut turning = Vec::new();
+        for (number, piece) in self.pieces.iter().enumerate() {
+            let (interval, sheet) = (piece.interval, piece.sheet);
+            let indices = basis.indices(interval);
+            for &(c, place) in self.on(number) {
+                let mut neuron = Turning {
+                    place,
+                    indices,
+                    functions: basis.functions(interval, sheet, c),
+                    alpha: 0.0,
+                };
+                neuron.alpha = self.potential.inverse_mirror_map(neuron.dual(q));
+                let rounding = f64::EPSILON * neuron.size(q) / self.potential.hessian(neuron.alpha);
+                let feature = (c - first).abs().max((c - last).abs());
+                if self.weight * rounding * feature > 0.01 * allowed {
+                    turning.push(neuron);
+                }
+            }
+        }
+        turning
+    }
+
+    /// All but some.
+    fn without(&self, some: &[Turning]) -> Self {
+        let some: HashSet<u32> = some.iter().map(|neuron| neuron.place).collect();
+        let (mut starts, mut sorted) = (vec![0], Vec::with_capacity(self.sorted.len()));
+        for piece in 0..self.pieces.len() {
+            let kept = self
+                .on(piece)
+                .iter()
+                .filter(|(_, place)| !some.contains(place));
+            sorted.extend(kept);
+            starts.push(sorted.len());
+        }
+        Self {
+            potential: self.potential,
+            pieces: self.pieces.clone(),
+            starts,
+            sorted,
+            weight: self.weight,
+        }
     }
 
     /// Neurons in each interval, for |·|.

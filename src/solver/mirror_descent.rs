@@ -70,14 +70,15 @@ pub fn train(
         gates = model.gates(&moved.parameters);
         point = model.at(&dual, &gates);
     };
+    let network = model.network(&point.parameters);
     Run {
-        network: model.network(&point.parameters),
+        residual: setting.residual(&network),
+        network,
         status,
         time: steps as f64 * step,
         steps,
         evaluations: steps + 1,
         events: Events::default(),
-        residual: point.largest_residual(),
         displacement: point.displacement(&model),
         largest_displacement: largest,
     }

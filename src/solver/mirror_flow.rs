@@ -551,14 +551,15 @@ pub fn train(
             point = flow.at(&dual);
         }
     };
+    let network = model.network(&point.parameters);
     Ok(Run {
-        network: model.network(&point.parameters),
+        residual: setting.residual(&network),
+        network,
         status,
         time,
         steps,
         evaluations: flow.evaluations,
         events,
-        residual: point.largest_residual(),
         displacement: point.displacement(&model),
         largest_displacement: largest,
     })
