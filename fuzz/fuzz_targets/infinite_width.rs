@@ -161,9 +161,10 @@ fn fits(solution: &Solution, certificate: &Certificate) {
             x[i]
         );
     }
-    for (l, y) in lambda.iter().zip(&y) {
+    for ((l, y), precision) in lambda.iter().zip(&y).zip(&precision) {
         dual += l * y;
-        loose += 4.0 * EPS * (l * y).abs();
+        // The gap is λᵀr: that of the rounded λ has r as well.
+        loose += 4.0 * EPS * (l * y).abs() + precision * certificate.interpolation_residual;
     }
     let (gap, allowed) = ((primal - dual).abs(), certificate.duality_gap + loose);
     assert!(

@@ -19,7 +19,8 @@ use crate::{
     Result,
     claims::{Claim, Context, Control, Findings},
     evidence::{
-        Evidence, Kind, certificate,
+        Evidence, Kind,
+        certificate::{self, Certificate},
         extrapolation::{self, Limit},
     },
     setting::{BiasDensity, Dataset},
@@ -450,8 +451,8 @@ struct Dual {
     points: Vec<f64>,
     /// h̄\[z\] at the points for the data z = y, 1 and x.
     answers: [Vec<f64>; 3],
-    /// Certified bounds on their errors.
-    bounds: [f64; 3],
+    /// Their certificates.
+    certificates: [Certificate; 3],
     spline: exact::Spline,
     affine: [f64; 2],
     half_moment: f64,
@@ -487,10 +488,10 @@ impl Dual {
             vec![1.0; dataset.len()],
             dataset.x().to_vec(),
         ];
-        let solved = targets.map(|z| -> Result<(Vec<f64>, f64)> {
+        let solved = targets.map(|z| -> Result<(Vec<f64>, Certificate)> {
             let solution = infinite_width::minimize(&setting(dataset.with_values(z)?, bias))?;
             let values = points.iter().map(|&t| solution.value(t)).collect();
-            Ok((values, certificate::certify(&solution).sup_error_bound))
+            Ok((values, certificate::certify(&solution)))
         });
         let [of_y, of_one, of_x] = solved;
         let (of_y, of_one, of_x) = (of_y?, of_one?, of_x?);
@@ -502,7 +503,7 @@ impl Dual {
             name: format!("{name}, {bias}"),
             points,
             answers: [of_y.0, of_one.0, of_x.0],
-            bounds: [of_y.1, of_one.1, of_x.1],
+            certificates: [of_y.1, of_one.1, of_x.1],
             spline,
             affine: [-q, s],
             half_moment: moment,
@@ -522,12 +523,12 @@ impl Dual {
         });
         let gap = extrapolation::largest(gaps);
         let farthest = extrapolation::largest(self.points.iter().copied());
-        let [plain, one, x] = self.bounds;
+        let [plain, one, x] = self.certificates.each_ref().map(|of| of.sup_error_bound);
         let sizes = extrapolation::largest(self.answers[0].iter().copied())
             + 2.0 * (v.abs() + u.abs() * farthest);
         // Eight operations and the rounding of u, v and s.
         let bound = plain + v.abs() * one + u.abs() * x + 16.0 * f64::EPSILON * sizes;
         let what = format!("{}: h̄[y − ux − v] of the dual and s − ux − v", self.name);
-        Evidence::compare(Kind::Certified, what, gap, 0.0, bound)
+        Evidence::compare(certificate::kind(&self.certificates), what, gap, 0.0, bound)
     }
 }
