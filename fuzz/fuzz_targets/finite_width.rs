@@ -88,17 +88,19 @@ fn finite(network: &Network) -> bool {
     parameters.chain([&network.d]).all(|v| v.is_finite())
 }
 
-/// max|f(x_i) − y_i| and what rounding may do to it.
+/// max|f(x_i) − y_i| and what rounding may do to it; solvers know knots by their places between the data or between
+/// these and the outermost knot, to ε of the distance.
 fn residual(setting: &Setting, network: &Network) -> [f64; 2] {
     let (data, n) = (&setting.dataset, network.width() as f64);
+    let farthest = network.b.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
     let both = data.x().iter().zip(data.y()).map(|(&x, &y)| {
-        let size: f64 = (network.w.iter().zip(&network.b).zip(&network.a))
-            .map(|((w, b), a)| (a * w * x).abs() + (a * b).abs())
+        let size: f64 = (network.w.iter().zip(&network.a))
+            .map(|(w, a)| (a * w * x).abs() + (a * farthest).abs())
             .sum();
         let off = (network.output(setting.activation, x) - y).abs();
         [
             off,
-            2.0 * EPS * (n + 4.0) * (size + network.d.abs() + y.abs()),
+            2.0 * EPS * (n + 4.0) * (size + network.d.abs() + y.abs()) + f64::MIN_POSITIVE,
         ]
     });
     both.fold([0.0; 2], |[r, e], [off, rounding]| {

@@ -8,6 +8,7 @@ use super::ball::Ball;
 use crate::{
     setting::{Family, Potential},
     solver::{
+        closed_form::coefficients,
         double_double::{DoubleDouble, Real},
         dual::{Piece, Sheet, for_pieces},
         infinite_width::Solution,
@@ -62,22 +63,10 @@ impl Conjugate {
     pub fn new(potential: Potential) -> Option<Self> {
         let power = |p: f64, a: Ball, b: Ball| {
             let slope = [exact(p) * a, exact(2.0) * b];
-            let hessian = [slope[0] * (exact(p) - exact(1.0)), slope[1]];
-            let mut coefficients = [[exact(0.0); 4]; 4];
-            coefficients[0][0] = exact(1.0);
-            for level in 1..4 {
-                for k in 0..=level {
-                    let before = coefficients[level - 1];
-                    let steep = if k > 0 { before[k - 1] } else { exact(0.0) };
-                    let power =
-                        exact(level as f64 + 1.0) + exact(k as f64) * (exact(p) - exact(2.0));
-                    coefficients[level][k] = (before[k] * hessian[1] + steep * hessian[0]) / power;
-                }
-            }
             Law::Power {
                 exponent: p,
                 slope,
-                coefficients: Box::new(coefficients),
+                coefficients: Box::new(coefficients(p, slope)),
             }
         };
         let law = match potential.family() {

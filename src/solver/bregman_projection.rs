@@ -222,48 +222,24 @@ pub fn project(setting: &Setting, initial: &Network) -> Result<Projection> {
     if setting.activation == Activation::Abs {
         interpolation::knots_reach_data(&data, &neurons.counts(data.len()))?;
     }
-    let solver = "the finite-width dual";
     let allowed = CONVERGED * setting.dataset.largest_value().max(1.0);
-    let solution = dual::minimize(solver, &basis, &neurons)?;
-    let iterations = solution.iterations;
-    let rough = Fit::new(&basis, solution);
-    let fit = if rough.residual <= allowed {
-        rough
-    } else {
-        let failed = Error::NotConverged {
-            solver,
-            iterations,
-            residual: rough.residual / allowed * CONVERGED,
-        };
-        let sharp = || {
-            let solution = dual::minimize(solver, &basis, &Sharp(&neurons)).ok()?;
-            let fit = Fit::new(&basis, solution);
-            if fit.residual <= allowed {
-                Some(fit)
-            } else {
-                neurons.settle(&basis, fit, allowed)
-            }
-        };
-        let settled = neurons.settle(&basis, rough, allowed);
-        settled.or_else(sharp).ok_or(failed)?
-    };
-    let Fit {
-        coordinates: [q, low],
-        turning,
-        residual,
-    } = fit;
+    let fit = neurons.fit(&basis, allowed)?;
 
     let mut alpha = Array1::zeros(n);
     for (number, piece) in neurons.pieces.iter().enumerate() {
-        let [l, r] = [piece.left, piece.right]
-            .map(|c| basis.precise_dual_function([&q, &low], piece.interval, piece.sheet, c));
+        let (interval, sheet) = (piece.interval, piece.sheet);
+        // By the arithmetic in which the residual was taken.
+        let [l, r] = [piece.left, piece.right].map(|c| match &fit.low {
+            None => basis.dual_function(&fit.q, interval, sheet, c),
+            Some(low) => basis.precise_dual_function([&fit.q, low], interval, sheet, c),
+        });
         let position = neurons.position(number);
         for &(c, place) in neurons.on(number) {
             let t = position(c);
             alpha[place as usize] = neurons.potential.inverse_mirror_map(l * (1.0 - t) + r * t);
         }
     }
-    for neuron in turning {
+    for neuron in fit.turning {
         alpha[neuron.place as usize] = neuron.alpha;
     }
     let mut network = initial.clone();
@@ -271,18 +247,22 @@ pub fn project(setting: &Setting, initial: &Network) -> Result<Projection> {
     Ok(Projection {
         alpha,
         network,
-        multipliers: data.in_file_order(&basis.multipliers(&q)),
-        iterations,
-        residual,
+        multipliers: data.in_file_order(&basis.multipliers(&fit.q)),
+        iterations: fit.iterations,
+        residual: fit.residual,
     })
 }
 
 /// λ in coordinates, and what rounding wants beside them.
 struct Fit {
-    /// λ to the nearest double, and what that leaves.
-    coordinates: [Vec<f64>; 2],
+    /// λ to the nearest double.
+    q: Vec<f64>,
+    /// What that leaves, in double-double.
+    low: Option<Vec<f64>>,
     /// Neurons of which α does not come from λ.
     turning: Vec<Turning>,
+    /// Newton steps, those in doubles.
+    iterations: usize,
     /// Largest |f(x_i) − y_i|.
     residual: f64,
 }
@@ -291,8 +271,10 @@ impl Fit {
     fn new(basis: &LocalBasis, solution: DualSolution) -> Self {
         Self {
             residual: largest_residual(basis, &solution.gradient),
-            coordinates: [solution.q, solution.low],
+            q: solution.q,
+            low: None,
             turning: Vec::new(),
+            iterations: solution.iterations,
         }
     }
 }
@@ -392,6 +374,34 @@ impl Neurons {
         })
     }
 
+    /// λ, and what rounding wants beside it, with which no residual is above `allowed`.
+    fn fit(&self, basis: &LocalBasis, allowed: f64) -> Result<Fit> {
+        let solver = "the finite-width dual";
+        let rough = Fit::new(basis, dual::minimize(solver, basis, self)?);
+        if rough.residual <= allowed {
+            return Ok(rough);
+        }
+        let failed = Error::NotConverged {
+            solver,
+            iterations: rough.iterations,
+            residual: rough.residual / allowed * CONVERGED,
+        };
+        if let Some(fit) = self.settle(basis, rough, allowed) {
+            return Ok(fit);
+        }
+        let Ok(solution) = dual::minimize(solver, basis, &Sharp(self)) else {
+            return Err(failed);
+        };
+        let sharp = Fit {
+            low: Some(solution.low.clone()),
+            ..Fit::new(basis, solution)
+        };
+        if sharp.residual <= allowed {
+            return Ok(sharp);
+        }
+        self.settle(basis, sharp, allowed).ok_or(failed)
+    }
+
     /// Newton's method in λ and in the α of the turning neurons, which solve φ'(α) = u:
     ///
     /// ```text
@@ -405,7 +415,7 @@ impl Neurons {
         const ROUNDING: f64 = 16.0 * f64::EPSILON;
         const MOST: usize = 1000;
         let (potential, weight) = (&self.potential, self.weight);
-        let [mut q, _] = fit.coordinates;
+        let mut q = fit.q;
         let mut turning = self.turning(basis, &q, allowed);
         if turning.len() > MOST {
             return None;
@@ -423,8 +433,10 @@ impl Neurons {
                 .map(|of| excess(of).abs() <= ROUNDING * of.size(&q));
             if residual <= allowed && agreed.all(|agreed| agreed) {
                 return Some(Fit {
-                    coordinates: [q.clone(), vec![0.0; q.len()]],
+                    q,
+                    low: None,
                     turning,
+                    iterations: fit.iterations,
                     residual,
                 });
             }

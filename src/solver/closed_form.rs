@@ -9,7 +9,7 @@
 //!
 //! (proofs.md, "What a double cannot hold").
 
-use super::double_double::DoubleDouble;
+use super::double_double::{DoubleDouble, Real};
 use crate::setting::{Family, Potential};
 
 /// Where |u| ≥ `FAR`·|Δu| on a piece, four Gauss points take the place of the closed form: they then err by
@@ -47,6 +47,24 @@ fn exact(value: f64) -> DoubleDouble {
     value.into()
 }
 
+/// c_ℓk of A_ℓ = α^(ℓ+1) Σ_k c_ℓk T^k, T = |α|^(p−2), for φ' = α(sT + t) from \[s, t\] (proofs.md, "What a double cannot hold").
+pub fn coefficients<T: Real>(p: f64, slope: [T; 2]) -> [[T; 4]; 4] {
+    let exact = |v: f64| T::from(v);
+    let hessian = [slope[0] * exact(p - 1.0), slope[1]];
+    let mut coefficients = [[exact(0.0); 4]; 4];
+    coefficients[0][0] = exact(1.0);
+    for level in 1..4 {
+        for k in 0..=level {
+            let before = coefficients[level - 1];
+            let steep = if k > 0 { before[k - 1] } else { exact(0.0) };
+            // ∫ α^ℓ T^k φ'' dα: the power ℓ + 1 + k(p − 2) divides.
+            let power = exact(level as f64 + 1.0) + exact(k as f64) * exact(p - 2.0);
+            coefficients[level][k] = (before[k] * hessian[1] + steep * hessian[0]) / power;
+        }
+    }
+    coefficients
+}
+
 impl ClosedForm {
     /// Of a potential within the hypotheses (others have no such moments at 0); none where the family has no
     /// closed form.
@@ -54,23 +72,10 @@ impl ClosedForm {
         let one = exact(1.0);
         let power = |p: f64, a: DoubleDouble, b: DoubleDouble| {
             let slope = [exact(p) * a, exact(2.0) * b];
-            let hessian = [slope[0] * exact(p - 1.0), slope[1]];
-            // ∫ α^ℓ T^k φ'' dα: the power ℓ + 1 + k(p − 2) divides.
-            let mut coefficients = [[exact(0.0); 4]; 4];
-            coefficients[0][0] = one;
-            for level in 1..4 {
-                for k in 0..=level {
-                    let before = coefficients[level - 1];
-                    let steep = if k > 0 { before[k - 1] } else { exact(0.0) };
-                    let power =
-                        exact(level as f64 + 1.0) + exact(k as f64) * (exact(p) - exact(2.0));
-                    coefficients[level][k] = (before[k] * hessian[1] + steep * hessian[0]) / power;
-                }
-            }
             Law::Power {
                 exponent: p,
                 slope,
-                coefficients: Box::new(coefficients),
+                coefficients: Box::new(coefficients(p, slope)),
             }
         };
         let law = match potential.family() {
