@@ -1,6 +1,10 @@
 //! Registry, proofs.md and tests name the same claims.
 
-use mirrorflow::{claims, evidence::statistics::SIZE};
+use mirrorflow::{
+    claims,
+    evidence::{Evidence, Kind, distance, extrapolation, statistics::SIZE},
+    setting::{Activation, BiasDensity, Dataset, Network, OutputInit, Potential, Scaling, Setting},
+};
 use std::collections::BTreeSet;
 
 #[test]
@@ -75,4 +79,31 @@ fn every_claim_has_twins_with_names_of_their_own() {
             claim.id
         );
     }
+}
+
+/// A maximum that passes over what is not a number would let any comparison hold.
+#[test]
+fn what_is_not_a_number_passes_no_comparison() {
+    let compare = |measured| Evidence::compare(Kind::Numerical, "", measured, 0.0, f64::MAX).passed;
+    assert!(compare(1.0) && !compare(f64::NAN));
+    for place in 0..3 {
+        let mut values = [1.0, -2.0, 0.5];
+        values[place] = f64::NAN;
+        assert!(extrapolation::largest(values).is_nan());
+    }
+    for x in [-1.0, 0.0, 0.3] {
+        let nowhere_else = |at: f64| if (at - x).abs() < 2e-3 { f64::NAN } else { at };
+        assert!(distance::sup(nowhere_else, 1.0).is_nan());
+    }
+    let setting = Setting {
+        dataset: Dataset::figure1(),
+        activation: Activation::Relu,
+        bias: BiasDensity::uniform(1.0).expect("positive"),
+        potential: Potential::quadratic(),
+        scaling: Scaling::Unscaled,
+    };
+    let mut network = Network::sample(&setting.bias, OutputInit::Zero, 9, 0);
+    assert!(setting.residual(&network) > 0.0);
+    network.a[4] = f64::NAN;
+    assert!(setting.residual(&network).is_nan());
 }

@@ -698,6 +698,51 @@ mod finite_width {
         }
     }
 
+    /// sinh of λᵀF is beyond doubles for one neuron; its sum was not a number, and no number was taken for no residual.
+    #[test]
+    fn weights_beyond_range_are_refused() {
+        let setting = Setting {
+            dataset: Dataset::from_points(&[0.0, 0.3125, 2.6875], &[2570.0, 0.3125, 2570.0])
+                .unwrap(),
+            activation: Activation::Relu,
+            bias: BiasDensity::triangular(9.573996067047119e-6, 0.0).unwrap(),
+            potential: Potential::hypentropy(10.291015625).unwrap(),
+            scaling: Scaling::Scaled,
+        };
+        let mut b = vec![-10.291015625; 23];
+        for (place, bias) in [
+            (6, 1.0),
+            (7, -0.0625),
+            (8, -2.1455548247551605e110),
+            (12, -4.357647370381135e106),
+            (14, -1.625),
+        ] {
+            b[place] = bias;
+        }
+        for (place, bias) in [
+            (15, 11.208984375),
+            (18, -21076.0),
+            (19, 0.0),
+            (20, 10905190400.0),
+            (21, 200496119808.0),
+            (22, 0.0),
+        ] {
+            b[place] = bias;
+        }
+        let mut w = vec![-1.0; 23];
+        w[21] = 1.0;
+        let initial = Network {
+            w: w.into(),
+            b: b.into(),
+            a: Array1::zeros(23),
+            d: 2.6875,
+        };
+        match bregman_projection::project(&setting, &initial) {
+            Ok(projection) => assert!(setting.residual(&projection.network) <= 1e-10 * 2570.0),
+            Err(error) => assert!(matches!(error, Error::NotConverged { .. }), "{error}"),
+        }
+    }
+
     /// The same further apart than double-double from double can tell.
     #[test]
     fn what_rounding_hides_is_refused() {

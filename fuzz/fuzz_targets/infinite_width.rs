@@ -68,14 +68,15 @@ fn cells(
     parts: &mut Vec<[f64; 2]>,
 ) {
     let (least, most) = (l.abs().min(r.abs()), l.abs().max(r.abs()));
-    let (share, middle) = if l * r < 0.0 {
-        (l / (l - r), 0.0)
-    } else {
-        (0.5, 0.5 * (l + r))
+    let inside = |cut: &f64| from < *cut && *cut < to;
+    // A zero in the rounding of an end is no cut.
+    let zero = (l * r < 0.0).then(|| from + (to - from) * (l / (l - r)));
+    let (cut, middle) = match zero.filter(inside) {
+        Some(zero) => (zero, 0.0),
+        None => (0.5 * (from + to), 0.5 * (l + r)),
     };
-    let cut = from + (to - from) * share;
     let smooth = l * r >= 0.0 && most <= 3.0 * least && (r - l).abs() <= longest;
-    if depth == 0 || smooth || !(from < cut && cut < to) {
+    if depth == 0 || smooth || !inside(&cut) || !(r - l).is_finite() {
         parts.push([from, to]);
         return;
     }
@@ -147,7 +148,7 @@ fn fits(solution: &Solution, certificate: &Certificate) {
                     primal += weight * phi;
                     dual -= weight * conjugate;
                     loose += weight
-                        * ((high - low) * u.abs() + alpha.abs() * off + 1e-11 * (phi + conjugate));
+                        * ((high - low) * (u.abs() + off) + alpha.abs() * off + 1e-11 * (phi + conjugate));
                 }
             }
         }

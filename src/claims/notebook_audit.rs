@@ -195,7 +195,7 @@ fn drawn_curvature(theory: Theory) -> Result<Vec<Evidence>> {
         let estimate = KernelDensity::of_curvature(&solution, CURVATURES);
         let peak_of = |estimate: &KernelDensity| {
             let places = (0..=1400).map(|k| estimate.at(f64::from(k) / 100.0));
-            places.fold(0.0, f64::max)
+            largest(places)
         };
         evidence.push(Evidence::compare(
             Kind::Numerical,
@@ -409,7 +409,7 @@ impl Stop {
 
 /// The largest change that stopping makes, against the notebooks' bound.
 fn longest_stop(stops: &[Stop]) -> Result<Evidence> {
-    let largest = stops.iter().map(|stop| stop.largest).fold(0.0, f64::max);
+    let largest = largest(stops.iter().map(|stop| stop.largest));
     Ok(Evidence::compare(
         Kind::Numerical,
         "largest sup distance that the stop at 1e-7 leaves, infinite width",
@@ -550,7 +550,7 @@ impl Steps {
         };
         let (fine, coarse) = (added(residue(1)), added(residue(2)));
         let pairs = fine.iter().zip(&coarse);
-        let uncertainty = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let uncertainty = largest(pairs.map(|(a, b)| a - b));
         let rates = [1.0, 0.5, 0.25].into_par_iter().map(|step| {
             let run = mirror_descent::train(&setting, &initial, Rule::Euler, step, &options);
             let off = points

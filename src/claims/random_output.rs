@@ -14,7 +14,7 @@ use crate::{
     Result,
     evidence::{
         Evidence, Kind,
-        extrapolation::Limit,
+        extrapolation::{Limit, largest},
         fluctuation,
         statistics::{self, Alternative},
     },
@@ -192,7 +192,7 @@ fn judge(name: &str, draws: &[Draw], theory: Theory) -> Vec<Evidence> {
     let squares = whitened.iter().map(|u| u.dot(u)).sum();
     let zero = Array1::zeros(points);
     let total: Array1<f64> = whitened.iter().fold(zero, |sum, u| sum + u);
-    let residual = draws.iter().map(|draw| draw.residual).fold(0.0, f64::max);
+    let residual = largest(draws.iter().map(|draw| draw.residual));
     vec![
         Evidence::compare(
             Kind::Numerical,

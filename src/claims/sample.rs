@@ -7,7 +7,9 @@ use rayon::prelude::*;
 use crate::{
     Error, Result,
     evidence::{
-        Evidence, Kind, fluctuation,
+        Evidence, Kind,
+        extrapolation::largest,
+        fluctuation,
         statistics::{self, Alternative},
     },
     setting::{Network, OutputInit, Setting},
@@ -70,7 +72,7 @@ impl Sample {
             name: format!("{name}, n = {width}"),
             width,
             outputs,
-            residual: residuals.into_iter().fold(0.0, f64::max),
+            residual: largest(residuals),
             scale: setting.dataset.largest_value().max(1.0),
             whitening: whitening(&covariance)?,
         })

@@ -139,7 +139,7 @@ fn outputs(network: &Network, activation: Activation) -> Vec<f64> {
 
 fn apart(one: &[f64], other: &[f64]) -> f64 {
     let pairs = one.iter().zip(other);
-    pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+    largest(pairs.map(|(a, b)| a - b))
 }
 
 /// φ'' > 0: pure |z|⁴, whose unscaled and scaled potentials are multiples of each other.

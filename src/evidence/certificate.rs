@@ -12,6 +12,7 @@ use crate::{
         Kind,
         ball::Ball,
         enclosure::{self, Conjugate, Enclosure},
+        extrapolation::largest,
     },
     setting::Family,
     solver::{
@@ -124,11 +125,6 @@ pub fn enclose(solution: &Solution, points: &[f64]) -> Option<Vec<Ball>> {
         })
     };
     Some(points.iter().map(about).collect())
-}
-
-/// The largest; NaN if one is.
-fn largest(values: impl Iterator<Item = f64>) -> f64 {
-    values.fold(0.0, |a, b| if b > a || b.is_nan() { b } else { a })
 }
 
 /// The dual's gradient from two quadratures in double precision, and what it may be off by.
@@ -483,7 +479,7 @@ impl<'a> Tube<'a> {
             let largest = enclosure.map(|enclosure| enclosure.largest()[number]);
             Section::new(solution, pieces[number], largest)
         });
-        let reach = largest(sections.iter().flat_map(|section| section.u).map(f64::abs));
+        let reach = largest(sections.iter().flat_map(|section| section.u));
         let bands = Bands::new(solution, (2.0 * reach).max(f64::MIN_POSITIVE))?;
         // Doubles tell about how wide it has to be; balls decide.
         let estimate: Vec<f64> = gradient.iter().map(|r| r.magnitude()).collect();
@@ -570,10 +566,7 @@ impl<'a> Tube<'a> {
         for (interval, end) in [(0, -end), (m, end)] {
             square[interval] = if m == 1 {
                 // Convex in x, hence largest at one end of the interval.
-                [x[0], end]
-                    .map(|x| self.feature_square(x))
-                    .into_iter()
-                    .fold(0.0, f64::max)
+                largest([x[0], end].map(|x| self.feature_square(x)))
             } else {
                 self.outer_square(interval, end)
             };

@@ -24,6 +24,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use super::extrapolation;
 use crate::{
     Error, Result,
     setting::{BiasDensity, Family, Potential},
@@ -227,10 +228,8 @@ fn refined(
     let at_points = |solution: &ConicSolution| -> Vec<f64> {
         points.iter().map(|&x| solution.value(x)).collect()
     };
-    let largest = |a: &[f64], b: &[f64]| {
-        let changes = a.iter().zip(b).map(|(a, b)| (a - b).abs());
-        changes.fold(0.0, f64::max)
-    };
+    let largest =
+        |a: &[f64], b: &[f64]| extrapolation::largest(a.iter().zip(b).map(|(a, b)| a - b));
     let (mut values, mut slack) = ([const { Vec::new() }; 3], 0.0);
     for (factor, values) in [1, 2, 4].into_iter().zip(&mut values) {
         let program = build(&midpoints(density, &breaks, factor * CELLS));

@@ -40,6 +40,11 @@ pub fn located(f: impl Fn(f64) -> f64 + Sync, edge: f64) -> (f64, f64) {
     refined.reduce(|| (0.0, 0.0), larger)
 }
 
+/// NaN is the largest.
 fn larger(one: (f64, f64), other: (f64, f64)) -> (f64, f64) {
-    if other.1 > one.1 { other } else { one }
+    if other.1 > one.1 || other.1.is_nan() {
+        other
+    } else {
+        one
+    }
 }

@@ -8,7 +8,7 @@ use ndarray_linalg::{Eigh, LeastSquaresSvd, UPLO};
 use rayon::prelude::*;
 use statrs::distribution::{Binomial, ChiSquared, ContinuousCDF, DiscreteCDF, Normal};
 
-use super::{distance, fluctuation, statistics};
+use super::{distance, extrapolation, fluctuation, statistics};
 use crate::{
     Error, Result,
     setting::{Activation, Family, Network, OutputInit, Potential, Scaling, Setting},
@@ -583,7 +583,7 @@ impl Flows {
 }
 
 fn largest(values: &Array1<f64>) -> f64 {
-    values.iter().fold(0.0, |a, v| a.max(v.abs()))
+    extrapolation::largest(values.iter().copied())
 }
 
 /// What explicit steps of length h do, to first order, summed along the flow by the trapezoidal rule.

@@ -4,7 +4,7 @@
 use ndarray::{Array1, Array2};
 use ndarray_linalg::{Eigh, UPLO};
 
-use super::{distance, ensemble::spread, fluctuation};
+use super::{distance, ensemble::spread, extrapolation::largest, fluctuation};
 use crate::{
     Error, Result,
     setting::{BiasDensity, Network, OutputInit},
@@ -40,7 +40,7 @@ pub fn error(solution: &Solution) -> Result<[f64; 2]> {
     let largest = paths
         .columns()
         .into_iter()
-        .map(|path| path.iter().fold(0.0, |a: f64, v| a.max(v.abs())));
+        .map(|path| largest(path.iter().copied()));
     Ok(spread(&largest.collect::<Vec<_>>()))
 }
 
@@ -71,7 +71,7 @@ pub fn largest_weight(solution: &Solution) -> f64 {
     let edge = solution.setting().bias.half_width();
     let on = |sheet: &Sheet| distance::sup(|c| solution.alpha(*sheet, c), edge);
     let sheets = Sheet::of(solution.setting().activation).iter();
-    sheets.map(on).fold(0.0, f64::max)
+    largest(sheets.map(on))
 }
 
 /// The limits of n² max|Δw_k| and n² max|Δb_k| from zero output where the limit's φ is quadratic (proofs.md,

@@ -309,10 +309,10 @@ impl Turning {
     }
 }
 
-/// Largest |f(x_i) − y_i| from the gradient in coordinates.
+/// Largest |f(x_i) − y_i| from the gradient in coordinates; NaN where one is.
 fn largest_residual(basis: &LocalBasis, gradient: &[f64]) -> f64 {
-    let residual = basis.data_residual(gradient);
-    residual.iter().fold(0.0, |a, r| a.max(r.abs()))
+    let residual = basis.data_residual(gradient).into_iter().map(f64::abs);
+    residual.fold(0.0, |a, r| if r.is_nan() { r } else { f64::max(a, r) })
 }
 
 impl Neurons {

@@ -17,6 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use super::Context;
 use crate::{
     Error, Result,
+    evidence::extrapolation::largest,
     setting::{
         Activation, BiasDensity, Dataset, Family, Network, OutputInit, Potential, Scaling, Setting,
     },
@@ -244,9 +245,7 @@ impl LimitPath {
             sum
         };
         let (fine, coarse) = (sum(1), sum(2));
-        let error = (&fine - &coarse)
-            .iter()
-            .fold(0.0_f64, |a, e| a.max(e.abs()));
+        let error = largest(&fine - &coarse);
         (fine, error)
     }
 

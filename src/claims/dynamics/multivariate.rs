@@ -399,9 +399,7 @@ impl Trial {
         let (rough, ends) = (rough?, ends?);
         let error = |rough: &[Array1<f64>], fine: &[Array1<f64>]| {
             let pairs = rough.iter().zip(fine);
-            pairs
-                .map(|(a, b)| largest(a - b) / largest(b.iter().copied()))
-                .fold(0.0, f64::max)
+            largest(pairs.map(|(a, b)| largest(a - b) / largest(b.iter().copied())))
         };
         let mut solver = error(&rough, &ends);
         let mut networks = Vec::new();

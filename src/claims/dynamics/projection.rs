@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::super::{Claim, Context, Control, Findings};
 use crate::{
     Error, Result,
-    evidence::{Evidence, Kind},
+    evidence::{Evidence, Kind, extrapolation::largest},
     setting::{Activation, BiasDensity, Dataset, Network, OutputInit, Potential, Scaling, Setting},
     solver::{
         bregman_projection,
@@ -156,13 +156,13 @@ impl Path {
                 iterations: 0,
                 residual: f64::NAN,
             })?;
-        let largest = |v: &Array1<f64>| v.iter().fold(0.0_f64, |a, v| a.max(v.abs()));
+        let size = |v: &Array1<f64>| largest(v.iter().copied());
         // φ'(α) from α costs the condition number of φ', at most 3 for these potentials.
-        let rounding = (4.0 * run.evaluations as f64 + 16.0) * f64::EPSILON * largest(&dual);
+        let rounding = (4.0 * run.evaluations as f64 + 16.0) * f64::EPSILON * size(&dual);
         Ok(Self {
             name: name.into(),
             residue: (
-                largest(&(&dual - &features.dot(&fit.solution))),
+                size(&(&dual - &features.dot(&fit.solution))),
                 (n as f64).sqrt() * rounding,
             ),
             residual: run.residual / setting.dataset.largest_value().max(1.0),
@@ -199,7 +199,8 @@ fn excess(states: &[(f64, f64, f64)], rate: f64) -> f64 {
     let steps = states.windows(2).map(|pair| {
         let [(start, before, first), (end, after, last)] = [pair[0], pair[1]];
         let (fall, time) = (before - after, end - start);
-        (fall - rate * time * first).max(rate * time * last - fall)
+        [fall - rate * time * first, rate * time * last - fall]
     });
-    steps.fold(0.0, f64::max)
+    let excess = steps.flatten().map(|off| if off < 0.0 { 0.0 } else { off });
+    largest(excess)
 }

@@ -10,6 +10,7 @@ use crate::{
     evidence::{
         Evidence, Kind,
         conic::{Affine, Atom, Penalty, Program},
+        extrapolation::largest,
     },
     setting::{Activation, BiasDensity, Dataset, Network, OutputInit, Potential, Scaling, Setting},
     solver::{bregman_projection, dual::Sheet, infinite_width},
@@ -194,6 +195,16 @@ fn judge(measurement: &Measurement, theory: Theory) -> Result<Vec<Evidence>> {
     ])
 }
 
+/// Of two distances with their thresholds the one that is the larger share, NaN the largest.
+fn worse(worst: (f64, f64), next: (f64, f64)) -> (f64, f64) {
+    let less = next.0 * worst.1 <= worst.0 * next.1;
+    if worst.0.is_nan() || less {
+        worst
+    } else {
+        next
+    }
+}
+
 /// A second difference of h̄ is its curvature at some point of the step's reach; so nine of them on
 /// a stretch lie on a line, and on the reported h̄'', up to the line's change over twice that reach,
 /// and round-off.
@@ -203,17 +214,14 @@ fn from_function(measurement: &Measurement, potential: Potential) -> Evidence {
         let dual = stretch.map(|(_, alpha, _)| potential.mirror_map(alpha));
         let reported = reported.map(|alpha| potential.mirror_map(alpha));
         let slope = (dual[8] - dual[0]) / (stretch[8].0 - stretch[0].0);
-        let rounding = stretch
-            .iter()
-            .map(|(_, alpha, error)| potential.hessian(alpha.abs() + error) * error)
-            .fold(0.0, f64::max);
+        let rounding =
+            stretch.map(|(_, alpha, error)| potential.hessian(alpha.abs() + error) * error);
+        let rounding = largest(rounding);
         let threshold = 2.0 * (slope.abs() * STEP + rounding);
         for ((&(knot, ..), u), v) in stretch.iter().zip(&dual).zip(&reported) {
             let distance = (u - dual[0] - slope * (knot - stretch[0].0)).abs();
             let distance = distance.max((u - v).abs());
-            if distance * worst.1 > worst.0 * threshold || worst.1.is_infinite() {
-                worst = (distance, threshold);
-            }
+            worst = worse(worst, (distance, threshold));
         }
     }
     let what = format!(
@@ -246,11 +254,11 @@ fn from_primal(
             iterations: 0,
             residual: f64::NAN,
         })?;
-    let largest = |values: Array1<f64>| values.iter().fold(0.0, |a: f64, v| a.max(v.abs()));
     let distance = largest(features.dot(&fit.solution) - &tight_dual);
     // Least squares moves the fit by no more than √n times what it moves the values. A solver
     // that happens to do better at both tolerances is trusted to the one it was asked for.
-    let error = largest(&tight_dual - &loose_dual).max(TOLERANCES[0] * largest(tight_dual.clone()));
+    let error =
+        largest(&tight_dual - &loose_dual).max(TOLERANCES[0] * largest(tight_dual.iter().copied()));
     let threshold = (1.0 + (places.len() as f64).sqrt()) * error;
     let what = format!(
         "p = {}: distance of φ'(n a_k) from Σλ_i|x_i − w_k b_k|, cone program, n = {}",
@@ -281,9 +289,7 @@ fn from_projection(measurement: &Measurement, theory: Theory, potential: Potenti
         // λ is recovered from slopes, u from it: 16 operations on the way of each term.
         let condition = alpha.abs() * potential.hessian(alpha);
         let threshold = 16.0 * f64::EPSILON * (size + condition);
-        if distance * worst.1 > worst.0 * threshold || worst.1.is_infinite() {
-            worst = (distance, threshold);
-        }
+        worst = worse(worst, (distance, threshold));
     }
     let what = format!(
         "p = {}: distance of φ'(n a_k) from Σλ_i|x_i − w_k b_k|, projection, n = {}",
