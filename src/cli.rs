@@ -31,7 +31,7 @@ pub enum Command {
     Train(TrainArgs),
     /// Tell whether the theory describes a trained network
     Inspect(InspectArgs),
-    /// Draw the paper's figures and two more, with their numbers
+    /// Draw the paper's figures and three more, with their numbers
     Figures(FiguresArgs),
 }
 
@@ -41,10 +41,10 @@ pub struct AuditArgs {
     #[arg(long, value_name = "ID[,ID…]", value_delimiter = ',')]
     pub only: Vec<String>,
     /// Multiplier of sample sizes and cases
-    #[arg(long, value_name = "N", default_value = "1", value_parser = positive)]
+    #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true, value_parser = positive)]
     pub effort: usize,
     /// Seed of every random draw
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value = "0", allow_negative_numbers = true, value_parser = seed)]
     pub seed: u64,
     /// Write index.html, ledger.json, ledger.md, ledger.txt and junit.xml into this folder, and each result as it
     /// is found into its folder `units`
@@ -92,7 +92,7 @@ pub struct MinimizerArgs {
     #[arg(long, value_name = "LO:HI:N", allow_hyphen_values = true)]
     pub grid: Option<String>,
     /// Add the standard deviation of networks of this width
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = positive)]
     pub width: Option<usize>,
     /// Draw data, minimiser, its curvature and the band of the width into this file
     #[arg(long, value_name = "FILE", value_parser = path())]
@@ -110,10 +110,10 @@ pub struct TrainArgs {
     #[arg(long)]
     pub uncentred: bool,
     /// Width of the network to draw
-    #[arg(long, value_name = "N", value_parser = positive, required_unless_present = "init")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = positive, required_unless_present = "init")]
     pub width: Option<usize>,
     /// Seed of the draw
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value = "0", allow_negative_numbers = true, value_parser = seed)]
     pub seed: u64,
     /// Start of the output layer: zero or random:SD_A,SD_D
     #[arg(long, default_value = "zero", allow_hyphen_values = true)]
@@ -295,6 +295,11 @@ fn positive(text: &str) -> std::result::Result<usize, String> {
     }
 }
 
+fn seed(text: &str) -> std::result::Result<u64, String> {
+    let number = text.parse();
+    number.map_err(|_| format!("give a whole number from 0 to {}", u64::MAX))
+}
+
 fn positive_number(text: &str) -> std::result::Result<f64, String> {
     let number = finite(text).filter(|x| *x > 0.0);
     number.ok_or_else(|| "give a positive number".into())
@@ -341,5 +346,5 @@ pub fn message(error: &clap::Error) -> String {
         .collect::<Vec<_>>()
         .join(" ");
     let what = lines.strip_prefix("error: ").unwrap_or(&lines);
-    format!("{what}; `mirrorflow help` lists commands and options")
+    format!("{what}; `mirrorflow help` lists the commands, `mirrorflow help COMMAND` its options")
 }

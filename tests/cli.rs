@@ -97,6 +97,29 @@ mod refusals {
     }
 
     #[test]
+    fn negative_numbers_as_numbers() {
+        for arguments in [
+            ["audit", "--seed", "-1"],
+            ["audit", "--effort", "-1"],
+            ["train", "--width", "-5"],
+            ["minimizer", "--width", "-5"],
+        ] {
+            let message = refused(&arguments);
+            assert!(message.contains("give a whole number from"), "{message}");
+        }
+    }
+
+    /// What every message about usage points to.
+    #[test]
+    fn with_the_way_to_all_options() {
+        let message = refused(&["minimizer", "points.csv"]);
+        assert!(message.contains("`mirrorflow help COMMAND`"), "{message}");
+        let help = mirrorflow(&["help", "minimizer"]).assert().code(0);
+        let text = String::from_utf8_lossy(&help.get_output().stdout).into_owned();
+        assert!(text.contains("--grid <LO:HI:N>"), "{text}");
+    }
+
+    #[test]
     fn unknown_claims() {
         for arguments in [
             ["audit", "--only", "no-such-claim"],

@@ -211,6 +211,27 @@ fn without_its_start_or_its_data_a_network_is_judged_by_what_is_left() {
     );
 }
 
+/// Inner weights move, so that the knots at the end are not those about which φ'(n a) is straight: with ReLU
+/// by more than the flow from there would explain.
+#[test]
+fn without_its_start_a_network_is_judged_about_the_start_it_must_have_had() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("net.npz");
+    for width in ["540", "1620"] {
+        let train = ["train", "--data", "figure1", "--width", width, "--out"];
+        mirrorflow(&train).arg(&file).assert().code(0);
+        let bare = Archive {
+            initial: None,
+            ..Archive::read(&file, None).unwrap()
+        };
+        fs::write(&file, bare.contents().unwrap()).unwrap();
+        let report = inspect(&file, &[]);
+        assert_eq!(report["verdict"], "consistent", "{width}: {report}");
+        let report = inspect(&file, &["--scaling", "scaled", "--potential", "power:4,1"]);
+        assert!(disagrees(&report, "off lines"), "{width}: {report}");
+    }
+}
+
 /// As PyTorch saves them: float32, (n, 1) and (1, n), integer labels, a bias of shape (1).
 #[test]
 fn shapes_and_types_of_other_frameworks_are_read() {

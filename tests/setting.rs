@@ -90,6 +90,7 @@ mod reading_data {
     fn headers_other_than_x_y_are_refused() {
         insta::assert_snapshot!(refusals(&[
             "", "\u{feff}\n\n", "x,y\n", "x\n1\n", "x;y\n1;2\n", "0,1\n2,3\n", "y,x\n1,2\n",
+            "time,y\n1,2\n",
             "x,y,weight,\n1,2,3,4\n", "# note\nx,y\n1,2\n",
         ]), @r"
         FILE: the file is empty; write `x,y`, then one point a line
@@ -97,8 +98,9 @@ mod reading_data {
         FILE: no points below the header; write one point `x,y` a line
         FILE, line 1: one column, `x`; write two columns parted by a comma, under the header `x,y`
         FILE, line 1: one column, `x;y`; write two columns parted by a comma, under the header `x,y`
-        FILE, line 1: the header is `0,1`; make the first line `x,y`
-        FILE, line 1: the header is `y,x`; make the first line `x,y`
+        FILE, line 1: `0,1` where the header should be; write the line `x,y` above it
+        FILE, line 1: the header is `y,x`; swap the columns, x comes first
+        FILE, line 1: the header is `time,y`; make it `x,y`, inputs in the first column
         FILE, line 1: columns besides x and y: `weight,`; keep the columns x and y only
         FILE, line 1: one column, `# note`; write two columns parted by a comma, under the header `x,y`
         ");

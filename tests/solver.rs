@@ -743,6 +743,27 @@ mod finite_width {
         }
     }
 
+    #[test]
+    fn multipliers_beyond_range_are_refused() {
+        let dataset = Dataset::from_points(&[0.0, 1.044e-312, 0.375], &[1.0, 1.0, 1.0]).unwrap();
+        let setting = Setting {
+            dataset,
+            activation: Activation::Abs,
+            bias: BiasDensity::uniform(1.0).unwrap(),
+            potential: Potential::quadratic(),
+            scaling: Scaling::Unscaled,
+        };
+        let initial = Network::sample(&setting.bias, OutputInit::Zero, 50, 0);
+        let refused = bregman_projection::project(&setting, &initial);
+        assert!(
+            matches!(
+                refused,
+                Err(Error::Data { .. } | Error::NotInterpolable { .. })
+            ),
+            "{refused:?}"
+        );
+    }
+
     /// The same further apart than double-double from double can tell.
     #[test]
     fn what_rounding_hides_is_refused() {

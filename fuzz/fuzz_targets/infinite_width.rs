@@ -76,7 +76,9 @@ fn cells(
         None => (0.5 * (from + to), 0.5 * (l + r)),
     };
     let smooth = l * r >= 0.0 && most <= 3.0 * least && (r - l).abs() <= longest;
-    if depth == 0 || smooth || !inside(&cut) || !(r - l).is_finite() {
+    // Exponentials overflow there, and NaN has no smooth part.
+    let beyond = !(r - l).is_finite() || least > 200.0 * longest;
+    if depth == 0 || smooth || beyond || !inside(&cut) {
         parts.push([from, to]);
         return;
     }

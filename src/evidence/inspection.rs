@@ -120,6 +120,8 @@ const FAINT: f64 = 1e-4;
 const MOST_DRAWS: u64 = 20_000;
 const BATCH: u64 = 32;
 const ENOUGH: u64 = 10;
+/// How often an unknown start is sought again.
+const RETURNS: usize = 3;
 /// Statistical tests of a decision.
 const TESTS: f64 = 4.0;
 
@@ -133,7 +135,7 @@ pub fn inspect(question: &Question<'_>) -> Result<Inspection> {
     } = *question;
     let data = &setting.dataset;
     let (sigma, edge) = (setting.activation, 1.5 * data.largest_input());
-    let attained: Vec<f64> = data.x().iter().map(|&x| network.output(sigma, x)).collect();
+    let attained = attained(question);
     let residual = setting.residual(network);
     let level = 1e-2 * data.largest_value();
     let mut findings = vec![Finding {
@@ -142,8 +144,9 @@ pub fn inspect(question: &Question<'_>) -> Result<Inspection> {
         ),
         agrees: residual <= level,
     }];
-    let initial = start(question);
-    start_of(question, &initial, &mut findings);
+    let start = start(question, &attained);
+    let initial = &start.network;
+    start_of(question, initial, &mut findings);
 
     let own = |x: f64| initial.output(sigma, x);
     let limit = |values: &[f64]| -> Result<Solution> {
@@ -160,7 +163,7 @@ pub fn inspect(question: &Question<'_>) -> Result<Inspection> {
     );
     let root = (network.width() as f64).sqrt();
     let predicted_sd = fluctuation::standard_deviations(&solution, &[place])?[0] / root;
-    let flows = Flows::new(question, &initial, &attained);
+    let flows = Flows::new(question, initial, &attained);
 
     let p_value = flows.as_ref().ok().and_then(|flows| {
         // What d and the inner weights add to the projection, of which law 1 speaks.
@@ -191,22 +194,79 @@ pub fn inspect(question: &Question<'_>) -> Result<Inspection> {
         findings,
     };
     match flows {
-        Ok(flows) => inspection.compare(question, &initial, &attained, &flows),
+        Ok(flows) => inspection.compare(question, &start, &attained, &flows),
         Err(why) => inspection.find(true, format!("not compared with its own flow: {why}")),
     }
     inspection.findings.sort_by_key(|finding| finding.agrees);
     Ok(inspection)
 }
 
-/// A network's start; where it is not known, one that is right to the O(n⁻²) by which inner weights move.
-fn start(question: &Question<'_>) -> Network {
+/// f(x_i).
+fn attained(question: &Question<'_>) -> Vec<f64> {
+    let (data, sigma) = (&question.setting.dataset, question.setting.activation);
+    let values = data.x().iter().map(|&x| question.network.output(sigma, x));
+    values.collect()
+}
+
+/// How to follow the network's own flow: to its loss.
+fn options(question: &Question<'_>, attained: &[f64]) -> Options {
+    let data = &question.setting.dataset;
+    let squares = attained.iter().zip(data.y()).map(|(f, y)| (f - y).powi(2));
+    Options {
+        uncentred: question.uncentred,
+        loss: 0.5 * squares.sum::<f64>() / data.len() as f64,
+        most_steps: LEAST_STEPS.max(MOST_WORK / (question.network.width() * data.len())),
+        ..Options::default()
+    }
+}
+
+/// Where a network started, as far as that is known.
+struct Start {
+    network: Network,
+    /// 0 for neurons whose start cannot be told, else 1 (n).
+    told: Array1<f64>,
+    /// By how much the biases of the others are in doubt, relative to their moves.
+    doubt: f64,
+}
+
+/// The start of a network; where it is not known, the one whose flow ends at the network's biases: they end where
+/// they started but for O(n⁻²), so that their moves, taken from the last start, lead back to it. A neuron whose
+/// knot ended within reach of a datum may have been held there, or slowed on its way across.
+fn start(question: &Question<'_>, attained: &[f64]) -> Start {
     let network = question.network;
-    question.initial.cloned().unwrap_or_else(|| Network {
-        w: network.w.mapv(f64::signum),
-        b: network.b.clone(),
-        a: Array1::zeros(network.width()),
-        d: 0.0,
-    })
+    let n = network.width();
+    let mut start = Start {
+        network: Network {
+            w: network.w.mapv(f64::signum),
+            b: network.b.clone(),
+            a: Array1::zeros(n),
+            d: 0.0,
+        },
+        told: Array1::ones(n),
+        doubt: 1.0,
+    };
+    if let Some(known) = question.initial {
+        start.network = known.clone();
+        start.doubt = 0.0;
+        return start;
+    }
+    let data = question.setting.dataset.x();
+    let options = options(question, attained);
+    for _ in 0..RETURNS {
+        let from = &mut start.network;
+        let Ok(run) = mirror_flow::train(question.setting, from, &options, &mut |_| {}) else {
+            break;
+        };
+        let reach = largest(&(run.network.knots() - from.knots()));
+        let near = |c: f64| data.iter().any(|x| (c - x).abs() <= reach);
+        start.told = network.knots().mapv(|c| f64::from(!near(c)));
+        let moved = &run.network.b - &from.b;
+        let earlier = &network.b - &moved;
+        let change = largest(&((&earlier - &from.b) * &start.told));
+        start.doubt = change / largest(&(moved * &start.told)).max(f64::MIN_POSITIVE);
+        from.b = earlier;
+    }
+    start
 }
 
 impl Inspection {
@@ -222,17 +282,11 @@ impl Inspection {
     }
 
     /// The second and third reference, and the shape of the penalty.
-    fn compare(
-        &mut self,
-        question: &Question<'_>,
-        initial: &Network,
-        attained: &[f64],
-        flows: &Flows,
-    ) {
+    fn compare(&mut self, question: &Question<'_>, start: &Start, attained: &[f64], flows: &Flows) {
         let Question {
             setting, network, ..
         } = *question;
-        let sigma = setting.activation;
+        let (initial, sigma) = (&start.network, setting.activation);
         let edge = 1.5 * setting.dataset.largest_input();
         let between = |one: &Network, other: &Network| {
             distance::sup(|x| one.output(sigma, x) - other.output(sigma, x), edge)
@@ -276,10 +330,10 @@ impl Inspection {
             }
         }
         let shapes = [network, flow, &flows.rougher.network];
-        let shapes = shapes.map(|network| deviation(setting, initial, network));
+        let shapes = shapes.map(|network| deviation(setting, start, network));
         if let [Some(measured), Some(own), Some(rougher)] = shapes {
             // In single precision moves of inner weights are lost, by neuron: up to all of it again.
-            let times = if flows.single { 2.0 } else { 1.0 + flows.lag };
+            let times = start.doubt + if flows.single { 2.0 } else { 1.0 + flows.lag };
             let found = Explained {
                 measured,
                 allowed: times * own
@@ -465,13 +519,7 @@ impl Flows {
             setting, network, ..
         } = *question;
         let (data, sigma) = (&setting.dataset, setting.activation);
-        let squares = attained.iter().zip(data.y()).map(|(f, y)| (f - y).powi(2));
-        let options = Options {
-            uncentred: question.uncentred,
-            loss: 0.5 * squares.sum::<f64>() / data.len() as f64,
-            most_steps: LEAST_STEPS.max(MOST_WORK / (network.width() * data.len())),
-            ..Options::default()
-        };
+        let options = options(question, attained);
         // The unit round-off of the file: single precision shows in its numbers.
         let single = network.a.iter().all(|a| f64::from(*a as f32) == *a);
         let epsilon = if single {
@@ -754,12 +802,13 @@ fn about_the_limit(
 
 /// The largest distance of φ_n'(n(a − â)) from functions of the knot that are linear between the data
 /// on each sheet, as the dual variable of this setting is, relative to its largest value.
-fn deviation(setting: &Setting, initial: &Network, network: &Network) -> Option<f64> {
+fn deviation(setting: &Setting, start: &Start, network: &Network) -> Option<f64> {
+    let initial = &start.network;
     let n = initial.width();
     let potential = setting.potential_at_width(n);
     let alpha = (&network.a - &initial.a) * n as f64;
-    let dual = alpha.mapv(|a| potential.mirror_map(a));
-    let rows = rows(setting, initial);
+    let dual = alpha.mapv(|a| potential.mirror_map(a)) * &start.told;
+    let rows = rows(setting, initial) * start.told.view().insert_axis(Axis(1));
     let fit = rows.least_squares(&dual).ok()?;
     let off = &dual - &rows.dot(&fit.solution);
     Some(largest(&off) / largest(&dual).max(f64::MIN_POSITIVE))
@@ -793,7 +842,7 @@ pub fn fit(question: &Question<'_>) -> Result<Option<Fit>> {
     let Question {
         setting, network, ..
     } = *question;
-    let initial = start(question);
+    let initial = start(question, &attained(question)).network;
     if initial.w.iter().any(|w| w.abs() != 1.0) {
         return Ok(None);
     }

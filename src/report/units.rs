@@ -334,7 +334,9 @@ impl<'a> Audit<'a> {
                 count.1,
                 some.join(", ")
             ),
-            remedy: "add the folders of all shares, or run the shares again with --resume".into(),
+            remedy: "add the folders of all shares, give --only and --calibrate as they had them, or run \
+                     the shares again with --resume"
+                .into(),
         })
     }
 }

@@ -77,8 +77,8 @@ impl Archive {
             let (w, b, a, d) = (w?, b?, a?, d?);
             if b.len() != w.len() || a.len() != w.len() || d.len() != 1 {
                 let lengths = [w.len(), b.len(), a.len(), d.len()];
-                let what =
-                    format!("w, b, a and d (with suffix `{suffix}`) have lengths {lengths:?}");
+                let names = ["w", "b", "a", "d"].map(|name| format!("{name}{suffix}"));
+                let what = format!("{} have lengths {lengths:?}", names.join(", "));
                 let remedy = "save n numbers for each of w, b and a, and one for d";
                 return Err(refuse(file.clone(), what, remedy));
             }

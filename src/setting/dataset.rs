@@ -293,9 +293,16 @@ fn columns(header: &[&str], place: &str) -> Result<()> {
     } else if header.len() == 1 {
         let remedy = "write two columns parted by a comma, under the header `x,y`";
         refuse(place, format!("one column, `{found}`"), remedy)
+    } else if header.iter().all(|name| name.parse::<f64>().is_ok()) {
+        let what = format!("`{found}` where the header should be");
+        refuse(place, what, "write the line `x,y` above it")
     } else {
         let what = format!("the header is `{found}`");
-        refuse(place, what, "make the first line `x,y`")
+        let remedy = match names.as_str() {
+            "y,x" => "swap the columns, x comes first",
+            _ => "make it `x,y`, inputs in the first column",
+        };
+        refuse(place, what, remedy)
     }
 }
 
