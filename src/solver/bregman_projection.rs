@@ -200,7 +200,7 @@ pub struct Projection {
 /// Projects an initial network (inner weights ±1) onto the networks that interpolate the data.
 ///
 /// # Errors
-/// [`Error::Data`] where an inner weight is not ±1 or a number overflows; [`Error::NotInterpolable`] where the neurons'
+/// [`Error::Data`] where an inner weight is not ±1 or a multiplier overflows; [`Error::NotInterpolable`] where the neurons'
 /// features do not span the data; [`Error::NotConverged`] where residuals above 10⁻¹⁰ max(1, max|y|) remain.
 pub fn project(setting: &Setting, initial: &Network) -> Result<Projection> {
     let n = initial.width();
@@ -243,10 +243,10 @@ pub fn project(setting: &Setting, initial: &Network) -> Result<Projection> {
         alpha[neuron.place as usize] = neuron.alpha;
     }
     let multipliers = data.in_file_order(&basis.multipliers(&fit.q));
-    if !multipliers.iter().chain(&alpha).all(|v| v.is_finite()) {
+    if !multipliers.iter().all(|l| l.is_finite()) {
         return Err(Error::Data {
             place: "the projection".into(),
-            what: "a multiplier or a weight overflows".into(),
+            what: "a multiplier overflows".into(),
             remedy: "bring the data into the range of the biases, and points that almost coincide into one"
                 .into(),
         });
