@@ -743,6 +743,7 @@ mod finite_width {
         }
     }
 
+    /// Between points 10⁻³¹² apart λ is a difference of slopes beyond doubles; the network itself fits.
     #[test]
     fn multipliers_beyond_range_are_refused() {
         let dataset = Dataset::from_points(&[0.0, 1.044e-312, 0.375], &[1.0, 1.0, 1.0]).unwrap();
@@ -764,7 +765,7 @@ mod finite_width {
         );
     }
 
-    /// The same further apart than double-double from double can tell.
+    /// Sheets further apart still.
     #[test]
     fn what_rounding_hides_is_refused() {
         let points: [&[f64]; 2] = [&[-3.0, -2.992, 2.75], &[-0.95, 0.5, -0.05]];

@@ -418,15 +418,17 @@ impl Neurons {
     /// ```
     ///
     /// with r of all neurons and H of the others. None where r does not come below `allowed` with φ'(α) − u at
-    /// round-off, or where there are too many: a sheet hides behind the rounding of the other.
+    /// round-off, or where there are none, or too many: a sheet hides behind the rounding of the other.
     fn settle(&self, basis: &LocalBasis, fit: Fit, allowed: f64) -> Option<Fit> {
         const STEPS: usize = 20;
+        // Of u: four products, their sum, the few roundings of each function and coordinate.
         const ROUNDING: f64 = 16.0 * f64::EPSILON;
+        // Their matrix is dense.
         const MOST: usize = 1000;
         let (potential, weight) = (&self.potential, self.weight);
         let mut q = fit.q;
         let mut turning = self.turning(basis, &q, allowed);
-        if turning.len() > MOST {
+        if turning.is_empty() || turning.len() > MOST {
             return None;
         }
         let others = self.without(&turning);
