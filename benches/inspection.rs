@@ -63,7 +63,9 @@ fn main() {
     let widths = WIDTHS.map(|width| width.to_string()).join(" | ");
     println!("| Trained under | Inspected under | {widths} |");
     println!("|---|---|{}", "---|".repeat(WIDTHS.len()));
-    for (name, theories) in trained {
+    let starts = trained.iter().flat_map(|row| [(row, true), (row, false)]);
+    for ((name, theories), known) in starts {
+        let start = if known { "" } else { ", without its start" };
         let own = &theories[0].1;
         let draws = WIDTHS
             .iter()
@@ -80,7 +82,7 @@ fn main() {
                 let found = inspection::inspect(&Question {
                     setting,
                     network: &run.network,
-                    initial: Some(&initial),
+                    initial: known.then_some(&initial),
                     output: OutputInit::Zero,
                     uncentred: false,
                     alpha: 1e-3,
@@ -100,7 +102,7 @@ fn main() {
                 format!("{count}/{SEEDS}")
             });
             let rejected = rejected.collect::<Vec<_>>().join(" | ");
-            println!("| {name} | {theory} | {rejected} |");
+            println!("| {name}{start} | {theory} | {rejected} |");
         }
     }
 }

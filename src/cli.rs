@@ -3,6 +3,7 @@
 use clap::{
     Args, Parser, Subcommand,
     builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser},
+    error::{ContextKind, ContextValue},
 };
 use mirrorflow::{
     Error, Result,
@@ -203,7 +204,7 @@ pub struct TheoryArgs {
     /// Potential: quadratic, power:P,OMEGA or hypentropy:BETA
     #[arg(long, default_value = "quadratic", allow_hyphen_values = true)]
     potential: String,
-    /// How the potential of all parameters is built from it: unscaled or scaled
+    /// How the potential of all parameters is built from it: unscaled, which is quadratic at infinite width, or scaled
     #[arg(long, default_value = "unscaled", hide_possible_values = true, value_parser = scaling())]
     scaling: Scaling,
     /// Density of the initial biases: uniform:C, gaussian:SD or triangular:C[,MODE]
@@ -346,5 +347,12 @@ pub fn message(error: &clap::Error) -> String {
         .collect::<Vec<_>>()
         .join(" ");
     let what = lines.strip_prefix("error: ").unwrap_or(&lines);
-    format!("{what}; `mirrorflow help` lists the commands, `mirrorflow help COMMAND` its options")
+    let data = |text: &str| text.ends_with(".csv") || text == "figure1" || text == "figure2";
+    let hint = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(text)) if data(text) => "; data are given as --data FILE",
+        _ => "",
+    };
+    format!(
+        "{what}{hint}; `mirrorflow help` lists the commands, `mirrorflow help COMMAND` its options"
+    )
 }

@@ -21,7 +21,7 @@ use mirrorflow::{
         train::TrainReport,
         units::{Audit, Progress, Store},
     },
-    setting::{Archive, Dataset, Network},
+    setting::{Archive, Dataset, Network, OutputInit},
     solver::{
         infinite_width,
         mirror_descent::{self, Rule},
@@ -309,11 +309,19 @@ fn inspect(args: &InspectArgs) -> Result<Outcome> {
             remedy: "save the data with the network, or give --data".into(),
         }),
     })?;
+    let output = args.output_init.parse()?;
+    if initial.is_none() && output != OutputInit::Zero {
+        return Err(Error::Data {
+            place: file.to_string(),
+            what: "an output layer that started at random cannot be told without the arrays w0, b0, a0 and d0".into(),
+            remedy: "save the initial parameters with the network".into(),
+        });
+    }
     let question = Question {
         setting: &setting,
         network: &network,
         initial: initial.as_ref(),
-        output: args.output_init.parse()?,
+        output,
         uncentred: args.uncentred,
         alpha: args.alpha,
         step: args.step,

@@ -114,6 +114,7 @@ mod refusals {
     fn with_the_way_to_all_options() {
         let message = refused(&["minimizer", "points.csv"]);
         assert!(message.contains("`mirrorflow help COMMAND`"), "{message}");
+        assert!(message.contains("--data FILE"), "{message}");
         let help = mirrorflow(&["help", "minimizer"]).assert().code(0);
         let text = String::from_utf8_lossy(&help.get_output().stdout).into_owned();
         assert!(text.contains("--grid <LO:HI:N>"), "{text}");
@@ -224,7 +225,7 @@ mod refusals {
                     "{activation}: {message}"
                 );
                 assert!(
-                    message.contains("widen the support"),
+                    message.contains("widen the support") && message.contains("--bias uniform:"),
                     "{activation}: {message}"
                 );
             }

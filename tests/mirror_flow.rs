@@ -12,6 +12,7 @@ use mirrorflow::{
     },
     solver::{
         bregman_projection,
+        conservation::Conservation,
         mirror_descent::{self, Rule},
         mirror_flow::{self, CONVERGED, Options, Run, Status},
         model::Trained,
@@ -94,6 +95,105 @@ proptest! {
         let rounding = 4.0 * run.evaluations as f64 * f64::EPSILON * largest(&dual);
         let residue = largest(&(&dual - &features.dot(&fit)));
         prop_assert!(residue <= 300f64.sqrt() * rounding, "{residue:e} {rounding:e}");
+    }
+}
+
+/// How far Ψ(a) may be from Ψ(w) + Ψ(b) at the end of a run: a step errs by the tolerance times the largest displacement
+/// of each kind, and Ψ by |θ|φ'' times that; numbers themselves are rounded.
+fn balance_error(setting: &Setting, initial: &Network, run: &Run, options: &Options) -> f64 {
+    let network = &run.network;
+    let potential = setting.parameter_potential(network.width());
+    let largest = |values: &Array1<f64>| values.iter().fold(0.0_f64, |a, v| a.max(v.abs()));
+    let error = |values: &Array1<f64>, start: &Array1<f64>, moved: f64| {
+        let relative = run.steps as f64 * options.tolerance * moved;
+        let rounding = 16.0 * f64::EPSILON * largest(values).max(largest(start));
+        let terms = values.iter().zip(start).map(|(v, s)| {
+            let z = if options.uncentred { *v } else { v - s };
+            let steepest = potential.hessian(z).max(potential.hessian(0.0));
+            v.abs().max(s.abs()) * steepest * (relative + rounding)
+        });
+        terms.fold(0.0, f64::max)
+    };
+    let moved = run.largest_displacement;
+    error(&network.w, &initial.w, moved.w)
+        + error(&network.b, &initial.b, moved.b)
+        + error(&network.a, &initial.a, moved.a)
+}
+
+fn imbalance(law: Conservation, initial: &Network, run: &Run) -> f64 {
+    let defects = law.defects(initial, &run.network);
+    defects.iter().fold(0.0, |a, defect| a.max(defect.abs()))
+}
+
+proptest! {
+    #![proptest_config(strategies::config(16))]
+
+    /// Along the flow of all parameters Ψ(a) = Ψ(w) + Ψ(b) at every neuron, and the biases that the law leads back to
+    /// are those of the start, or their alternatives.
+    #[test]
+    fn each_neuron_keeps_its_balance(
+        (bias, dataset) in strategies::problem(6),
+        potential in prop_oneof![
+            Just("quadratic"), Just("power:3,1"), Just("power:4,0.5"), Just("hypentropy:2")
+        ],
+        activation in prop_oneof![Just(Activation::Relu), Just(Activation::Abs)],
+        scaling in prop_oneof![Just(Scaling::Unscaled), Just(Scaling::Scaled)],
+        uncentred: bool,
+        random: bool,
+        horizon in 1.0..300.0f64,
+        seed in 0u64..100,
+    ) {
+        let potential = potential.parse().unwrap();
+        let setting = Setting { dataset, activation, bias, potential, scaling };
+        let output = if random { "random:1,0.5".parse().unwrap() } else { OutputInit::Zero };
+        let initial = Network::sample(&setting.bias, output, 60, seed);
+        let options = Options { uncentred, horizon, tolerance: 1e-6, ..Options::default() };
+        let run = flow(&setting, &initial, &options);
+        prop_assume!(matches!(run.status, Status::Horizon | Status::Converged));
+        let law = Conservation::new(&setting, 60, uncentred);
+        let (off, bound) = (imbalance(law, &initial, &run), balance_error(&setting, &initial, &run, &options));
+        prop_assert!(off <= bound, "{off:e} {bound:e}");
+        let origins = law.origins(&initial, &run.network);
+        let slope = setting.parameter_potential(60).hessian(0.0);
+        for k in 0..60 {
+            let near = [&origins.nearer, &origins.farther].map(|b| (b[k] - initial.b[k]).abs());
+            // Where the law is flat in b̂ it says little.
+            if origins.condition[k] < 1e3 {
+                let error = 2.0 * origins.condition[k] * bound / slope;
+                prop_assert!(near[0].min(near[1]) <= error, "{k}: {near:?} {error:e}");
+            }
+        }
+    }
+}
+
+/// No balance is kept where only the output layer is trained, and none under another potential or centre.
+#[test]
+fn the_balance_is_that_of_all_parameters_under_their_potential() {
+    let setting = figure(Activation::Relu, "power:3,1", Scaling::Scaled);
+    let initial = sample(&setting, 60, 0);
+    let options = Options {
+        tolerance: 1e-8,
+        ..Options::default()
+    };
+    let run = flow(&setting, &initial, &options);
+    let bound = balance_error(&setting, &initial, &run, &options);
+    let law = Conservation::new(&setting, 60, false);
+    assert!(imbalance(law, &initial, &run) <= bound);
+    let alone = Options {
+        trained: Trained::OutputLayer,
+        ..options
+    };
+    let other = Setting {
+        potential: "power:3,2".parse().unwrap(),
+        ..setting.clone()
+    };
+    for (law, run) in [
+        (law, flow(&setting, &initial, &alone)),
+        (Conservation::new(&other, 60, false), run.clone()),
+        (Conservation::new(&setting, 60, true), run),
+    ] {
+        let off = imbalance(law, &initial, &run);
+        assert!(off > 2.0 * bound, "{off:e} {bound:e}");
     }
 }
 

@@ -188,7 +188,7 @@ impl Display for InspectReport {
             writeln!(
                 f,
                 "without the initial arrays w0, b0, a0 and d0: neither displacements, nor the projection, \
-                 nor its own flow; the start was taken to be w/|w|, b, 0 and 0"
+                 nor its own flow; the start was taken to be ±1, 0, 0 and the biases that lead there"
             )?;
         }
         if let Some(fit) = &self.fit {

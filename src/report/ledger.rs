@@ -545,7 +545,37 @@ impl Display for Ledger {
         for calibration in self.calibration.iter().flatten() {
             writeln!(f, "{calibration}")?;
         }
+        for claim in &self.claims {
+            if let Some(fault) = claim.fault() {
+                let verdict = claim.verdict.to_string().to_uppercase();
+                write_wrapped(
+                    f,
+                    &format!("{verdict:<12}  "),
+                    &format!("{}: {fault}", claim.id),
+                )?;
+            }
+        }
         writeln!(f, "{}", self.summary)
+    }
+}
+
+impl JudgedClaim {
+    /// The first thing that is wrong with a claim: its check, a comparison, a test without power, or a twin.
+    fn fault(&self) -> Option<String> {
+        let error = self.error.clone();
+        let disagrees = || {
+            let evidence = self.evidence.iter().find(|evidence| !evidence.passed);
+            evidence.map(|evidence| format!("{}; {}", evidence.what, figures(evidence)))
+        };
+        let weak = || {
+            let evidence = self.evidence.iter().find(|evidence| !has_power(evidence));
+            evidence.map(|evidence| format!("{}: the test has too little power", evidence.what))
+        };
+        let alive = || {
+            let twin = self.controls.iter().find(|twin| !twin.rejected);
+            twin.map(|twin| format!("its false twin {} is not rejected", twin.id))
+        };
+        error.or_else(disagrees).or_else(weak).or_else(alive)
     }
 }
 

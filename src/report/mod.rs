@@ -50,6 +50,12 @@ pub fn write_whole(path: &Path, contents: &[u8]) -> Result<()> {
         // As any other new file: what the umask leaves of rw-rw-rw-.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        if !folder.is_dir() {
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::NotFound,
+                format!("there is no folder {}", folder.display()),
+            ));
+        }
         let mut file = builder.tempfile_in(folder)?;
         file.write_all(contents)?;
         file.as_file().sync_all()?;

@@ -75,6 +75,14 @@ impl Setting {
         }
     }
 
+    /// The potential of one parameter at width n: n⁻²φ(n·) where scaled, φ where not.
+    pub fn parameter_potential(&self, n: usize) -> Potential {
+        match self.scaling {
+            Scaling::Scaled => self.potential.rescaled(1.0 / n as f64),
+            Scaling::Unscaled => self.potential,
+        }
+    }
+
     /// Largest |f(x_i) − y_i| of a network; NaN where an output is.
     pub fn residual(&self, network: &Network) -> f64 {
         let pairs = self.dataset.x().iter().zip(self.dataset.y());

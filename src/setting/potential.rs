@@ -166,7 +166,7 @@ impl Potential {
 
     /// φ*(φ'(z)) = zφ'(z) − φ(z), as a sum of positive terms.
     #[inline]
-    fn conjugate_of_mirror_map(&self, z: f64) -> f64 {
+    pub fn conjugate_of_mirror_map(&self, z: f64) -> f64 {
         if z == 0.0 || z.is_infinite() {
             return z.abs();
         }
@@ -653,7 +653,11 @@ impl FromStr for Potential {
         for parameter in parameters {
             numbers.push(parameter.trim().parse().map_err(|_| {
                 let what = format!("`{parameter}` is not a number");
-                refusal(text.into(), &what, "write numbers as 3, 0.5 or 1e-2")
+                refusal(
+                    text.into(),
+                    &what,
+                    "write numbers as 3, 0.5 or 1e-2, parted by commas",
+                )
             })?);
         }
         match (family.trim(), numbers.as_slice()) {

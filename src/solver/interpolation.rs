@@ -61,8 +61,9 @@ pub fn independent_points(setting: &Setting) -> Result<Vec<usize>> {
                         },
                     ),
                     remedy: format!(
-                        "widen the support beyond {}",
-                        setting.dataset.largest_input()
+                        "widen the support beyond {0}, such as with --bias uniform:{1}",
+                        setting.dataset.largest_input(),
+                        2.0 * setting.dataset.largest_input()
                     ),
                 });
             }

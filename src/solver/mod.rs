@@ -2,6 +2,7 @@
 
 pub mod bregman_projection;
 pub mod closed_form;
+pub mod conservation;
 pub mod double_double;
 pub mod dual;
 pub mod infinite_width;

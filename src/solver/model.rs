@@ -12,7 +12,7 @@ use ndarray::Array2;
 use pulp::Arch;
 use rayon::prelude::*;
 
-use crate::setting::{Activation, Network, Potential, Scaling, Setting};
+use crate::setting::{Activation, Network, Potential, Setting};
 
 /// Which parameters are trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -292,10 +292,6 @@ impl Model {
     /// The model of a setting's data and potential about an initial network.
     pub fn new(setting: &Setting, initial: &Network, trained: Trained, uncentred: bool) -> Self {
         let n = initial.width();
-        let potential = match setting.scaling {
-            Scaling::Unscaled => setting.potential,
-            Scaling::Scaled => setting.potential.rescaled(1.0 / n as f64),
-        };
         let mut sorted: Vec<(bool, f64, u32)> = (initial.w.iter().zip(&initial.b).zip(0..))
             .map(|((w, b), place)| (*w < 0.0, b / w, place))
             .collect();
@@ -313,7 +309,7 @@ impl Model {
             x: setting.dataset.x().to_vec(),
             y: setting.dataset.y().to_vec(),
             activation: setting.activation,
-            potential,
+            potential: setting.parameter_potential(n),
             trained,
             uncentred,
             initial: layers.chain([initial.d]).collect(),
