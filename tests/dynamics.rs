@@ -4,6 +4,12 @@
 
 mod verdict;
 
+use mirrorflow::{
+    evidence::prediction,
+    setting::{Activation, BiasDensity, Dataset, Potential, Scaling, Setting},
+    solver::infinite_width,
+};
+
 mod bregman_projection {
     use super::verdict;
     use mirrorflow::claims::{Context, dynamics::projection::CLAIM};
@@ -159,32 +165,24 @@ mod lazy_multivariate {
     }
 }
 
-mod prediction {
-    use mirrorflow::{
-        evidence::prediction,
-        setting::{Activation, BiasDensity, Dataset, Potential, Scaling, Setting},
-        solver::infinite_width,
+/// x → −x with w → −w changes no size, and asks either sheet of ReLU for the largest.
+#[test]
+fn predicted_moves_of_inner_weights_are_those_of_the_mirror_image() {
+    let moves = |x: &[f64], y: &[f64]| {
+        let solution = infinite_width::minimize(&Setting {
+            dataset: Dataset::from_points(x, y).unwrap(),
+            activation: Activation::Relu,
+            bias: BiasDensity::uniform(1.0).unwrap(),
+            potential: Potential::quadratic(),
+            scaling: Scaling::Unscaled,
+        });
+        prediction::inner_moves(&solution.unwrap()).unwrap()
     };
-
-    /// x → −x with w → −w changes no size, and asks either sheet for the largest.
-    #[test]
-    fn moves_of_inner_weights_are_those_of_the_mirror_image() {
-        let moves = |x: &[f64], y: &[f64]| {
-            let solution = infinite_width::minimize(&Setting {
-                dataset: Dataset::from_points(x, y).unwrap(),
-                activation: Activation::Relu,
-                bias: BiasDensity::uniform(1.0).unwrap(),
-                potential: Potential::quadratic(),
-                scaling: Scaling::Unscaled,
-            });
-            prediction::inner_moves(&solution.unwrap()).unwrap()
-        };
-        let one = moves(&[-0.75, -0.25, 0.5, 0.625], &[1.0, -2.0, 0.5, 3.0]);
-        let two = moves(&[-0.625, -0.5, 0.25, 0.75], &[3.0, 0.5, -2.0, 1.0]);
-        for (one, two) in one.into_iter().zip(two) {
-            // Eigenvalues of a 4 × 4 kernel whose condition is below 10⁶.
-            let rounding = 16.0 * 1e6 * f64::EPSILON * one;
-            assert!((one - two).abs() <= rounding, "{one:e} {two:e}");
-        }
+    let one = moves(&[-0.75, -0.25, 0.5, 0.625], &[1.0, -2.0, 0.5, 3.0]);
+    let two = moves(&[-0.625, -0.5, 0.25, 0.75], &[3.0, 0.5, -2.0, 1.0]);
+    for (one, two) in one.into_iter().zip(two) {
+        // Eigenvalues of a 4 × 4 kernel whose condition is below 10⁶.
+        let rounding = 16.0 * 1e6 * f64::EPSILON * one;
+        assert!((one - two).abs() <= rounding, "{one:e} {two:e}");
     }
 }

@@ -355,8 +355,12 @@ fn by_conservation(
         }
     }
     let misfit = |end: &Network| largest(&(&end.a - &network.a)) / largest(&network.a);
-    start.doubt =
-        (&end.b - &network.b).mapv(f64::abs) + origins.condition * unit_round_off(network);
+    let error =
+        |k: usize| (end.b[k] - network.b[k]).abs() + origins.condition[k] * unit_round_off(network);
+    // Where nothing is told the law may be flat, and the error infinite.
+    start.doubt = (0..n)
+        .map(|k| if start.told[k] > 0.0 { error(k) } else { 0.0 })
+        .collect();
     start.end = Some(end).filter(|end| misfit(end) <= TRAINED);
     start
 }
