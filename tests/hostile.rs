@@ -162,6 +162,16 @@ mod npz {
         refused(&network(npy("'<f8'", "(2.0,)", &[0; 16])), "header");
         refused(&network(npy("'<f8'", "2", &[0; 16])), "header");
         refused(&network(doubles(&[1.0])), "lengths");
+        for wrong in ["b.npy", "a.npy", "d.npy"] {
+            let lengths = ["w.npy", "b.npy", "a.npy", "d.npy"].map(|name| {
+                let right = if name == "d.npy" { 1 } else { 3 };
+                (
+                    name,
+                    doubles(&vec![1.0; if name == wrong { 2 } else { right }]),
+                )
+            });
+            refused(&zip(lengths), "have lengths");
+        }
         for odd in [f64::NAN, f64::INFINITY] {
             refused(&network(doubles(&[1.0, odd])), "not finite");
         }
@@ -189,6 +199,13 @@ mod npz {
             refused(&network(with_header(nested.as_bytes(), &[])), "header");
         }
         refused(&network(with_header(b"\xff\xfe", &[])), "header");
+        let padded = |length: usize| {
+            let header = "{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }";
+            let body = [1.0_f64, -1.0].map(f64::to_le_bytes).concat();
+            with_header(format!("{header:length$}").as_bytes(), &body)
+        };
+        assert!(read(&network(padded(1024))).is_ok());
+        refused(&network(padded(1025)), "a header of 1025 bytes");
         refused(&network(b"\x93NUMPY\x01".to_vec()), "numpy's format");
         refused(&network(b"\x80\x04pickle".to_vec()), "numpy's format");
         refused(&network(vec![]), "numpy's format");
@@ -210,6 +227,38 @@ mod npz {
         refused(&zip([]), "array w: there is none");
         refused(b"x,y\n0,1\n", "no npz archive");
         refused(&[0; 1 << 20], "no npz archive");
+    }
+
+    /// 2²⁴ numbers behind the longest header, and one number more.
+    #[test]
+    fn as_many_numbers_as_are_promised_are_read() {
+        let numbers = |count: usize| {
+            let header =
+                format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({count},), }}");
+            with_header(format!("{header:1014}").as_bytes(), &vec![0; 8 * count])
+        };
+        refused(
+            &network(numbers(1 << 24)),
+            "have lengths [16777216, 2, 2, 1]",
+        );
+        refused(
+            &network(numbers((1 << 24) + 1)),
+            "more than 16777216 numbers",
+        );
+    }
+
+    /// Points are those of x and y together: one of them alone says nothing.
+    #[test]
+    fn half_a_data_set_is_none() {
+        let pair = || doubles(&[1.0, -1.0]);
+        for given in [&["x"][..], &["y"], &["x", "y"]] {
+            let arrays = ["w", "b", "a"]
+                .iter()
+                .chain(given)
+                .map(|name| (*name, pair()));
+            let archive = read(&zip(arrays.chain([("d", doubles(&[0.5]))]))).unwrap();
+            assert_eq!(archive.dataset.is_some(), given.len() == 2, "{given:?}");
+        }
     }
 
     /// Every beginning of a file, and every byte wrong in a hundred places: an error or the same network,
@@ -320,6 +369,13 @@ mod csv {
         refused(&b"\0".repeat(1 << 20), "bytes in one line");
         let marked = ["\u{feff}x,y\r\n0,1\r\n".as_bytes(), &b"1".repeat(5000)].concat();
         refused(&marked, "line 3: 5000 bytes");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(&file, format!("x,y\n{:4096}\n", "0,1")).unwrap();
+        assert!(Dataset::read_csv(file.path()).is_ok());
+        refused(
+            format!("x,y\n{:4097}\n", "0,1").as_bytes(),
+            "line 2: 4097 bytes",
+        );
         refused(
             &[b"x,y\n\"0,1\n".as_slice(), &b"1,2\n".repeat(1 << 16)].concat(),
             "line 2",

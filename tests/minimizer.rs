@@ -248,6 +248,61 @@ fn newton_steps() {
     });
 }
 
+/// The same at data, densities and outputs that are no one's figure.
+#[test]
+fn newton_steps_on_uneven_problems() {
+    let points = |m: usize, seed: u64| {
+        let draws = |seed| {
+            Network::sample(&"uniform:1".parse().unwrap(), OutputInit::Zero, m, seed)
+                .b
+                .to_vec()
+        };
+        Dataset::from_points(&draws(seed), &draws(seed + 1)).unwrap()
+    };
+    let potentials = [
+        "quadratic",
+        "power:2.5,1",
+        "power:3,0.1",
+        "power:4,1",
+        "power:7,2",
+        "hypentropy:0.05",
+        "hypentropy:3",
+    ];
+    let densities = [
+        "uniform:1",
+        "uniform:3",
+        "triangular:1.2,0.3",
+        "gaussian:0.6",
+    ];
+    let mut lines = Vec::new();
+    for activation in [Activation::Relu, Activation::Abs] {
+        for potential in potentials {
+            let counts = densities.map(|density| {
+                let steps = [(3, 0), (9, 5), (16, 8)].map(|(m, seed)| {
+                    let problem = Setting {
+                        bias: density.parse().unwrap(),
+                        ..setting(points(m, seed), activation, potential, Scaling::Scaled)
+                    };
+                    let limit = infinite_width::minimize(&problem).map(|h| h.iterations());
+                    let network =
+                        Network::sample(&problem.bias, "random:1,1".parse().unwrap(), 400, seed);
+                    let projected =
+                        bregman_projection::project(&problem, &network).map(|p| p.iterations);
+                    let text = |steps: mirrorflow::Result<usize>| {
+                        steps.map_or("-".into(), |steps| steps.to_string())
+                    };
+                    format!("{}/{}", text(limit), text(projected))
+                });
+                steps.join(" ")
+            });
+            lines.push(format!("{activation:?} {potential}: {}", counts.join(", ")));
+        }
+    }
+    insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!("newton-steps-uneven", lines.join("\n"));
+    });
+}
+
 /// Found by fuzzing: far outside the support of the biases α overflows, and 0·∞ was h''.
 #[test]
 fn nothing_bends_where_there_are_no_biases() {

@@ -416,3 +416,46 @@ fn overflow_is_failure() {
         failed(mirror_descent::train(&near, &initial, rule, 1e6, &options));
     }
 }
+
+/// What flows take, which digits do not show: a change is a change of the solver.
+#[test]
+fn work_is_on_record() {
+    let [relu, abs] = [Activation::Relu, Activation::Abs];
+    let uneven: BiasDensity = "triangular:1.2,0.3".parse().unwrap();
+    let lines = [
+        (relu, "quadratic", Scaling::Unscaled),
+        (relu, "power:3,1", Scaling::Unscaled),
+        (relu, "power:4,0.1", Scaling::Scaled),
+        (relu, "hypentropy:0.5", Scaling::Scaled),
+        (abs, "quadratic", Scaling::Unscaled),
+        (abs, "power:3,1", Scaling::Scaled),
+        (abs, "power:2.5,1", Scaling::Unscaled),
+        (abs, "hypentropy:0.1", Scaling::Scaled),
+    ]
+    .map(|(activation, potential, scaling)| {
+        let even = figure(activation, potential, scaling);
+        let setting = Setting { bias: uneven, ..even.clone() };
+        let counts = |setting: &Setting, output: OutputInit, width: usize, options: Options| {
+            let initial = Network::sample(&setting.bias, output, width, 0);
+            let run = flow(setting, &initial, &options);
+            let Run { status, steps, evaluations, events, .. } = run;
+            format!("{status:?} {steps} {evaluations} {} {} {}", events.crossings, events.pins, events.releases)
+        };
+        let trained = Options { most_steps: 400, ..Options::default() };
+        let zero = OutputInit::Zero;
+        let random = "random:1,0.5".parse().unwrap();
+        [
+            format!("{activation:?} {scaling:?} {potential}: status, steps, evaluations, crossings, pins, releases"),
+            counts(&even, zero, 60, trained),
+            counts(&setting, random, 60, trained),
+            counts(&even, zero, 200, Options { tolerance: 1e-7, ..trained }),
+            counts(&setting, random, 90, Options { trained: Trained::OutputLayer, ..trained }),
+            counts(&even, zero, 90, Options { trained: Trained::OutputWeights, ..trained }),
+            counts(&even, random, 200, Options { uncentred: true, ..trained }),
+        ]
+        .join("\n")
+    });
+    insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!("flow-work", lines.join("\n\n"));
+    });
+}

@@ -43,6 +43,34 @@ impl Shape for Cubic {
     }
 }
 
+/// z²/2, with what every shape must say and nothing more.
+#[derive(Debug)]
+struct Square;
+
+impl Shape for Square {
+    fn name(&self) -> &str {
+        "square"
+    }
+    fn value(&self, z: f64) -> f64 {
+        0.5 * z * z
+    }
+    fn mirror_map(&self, z: f64) -> f64 {
+        z
+    }
+    fn hessian(&self, _: f64) -> f64 {
+        1.0
+    }
+    fn third_derivative(&self, _: f64) -> f64 {
+        0.0
+    }
+    fn inverse_mirror_map(&self, u: f64) -> f64 {
+        u
+    }
+    fn leading_correction(&self) -> (f64, f64) {
+        (0.0, 3.0)
+    }
+}
+
 fn ours() -> Potential {
     Potential::power(3.0, 1.0).unwrap()
 }
@@ -90,6 +118,9 @@ fn every_function_of_it_is_the_same() {
         assert_ne!(own, ours);
     }
     assert_eq!(Potential::own(&Cubic).to_string(), "cubic");
+    let square = Potential::own(&Square);
+    assert_ne!(square, Potential::own(&Cubic));
+    assert_eq!(square.stability_radius(2.0), 0.0);
 }
 
 #[test]

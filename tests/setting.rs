@@ -38,6 +38,7 @@ mod reading_data {
         assert_eq!(data.y(), [20.0, 30.0, 10.0]);
         assert_eq!(data.in_file_order(data.y()), [10.0, 20.0, 30.0]);
         assert_eq!((data.len(), data.is_empty()), (3, false));
+        assert_eq!(read("x,y\n-0,1\n").unwrap().x()[0].to_bits(), 0);
         assert_eq!((data.largest_input(), data.largest_value()), (1.0, 30.0));
     }
 
@@ -595,6 +596,7 @@ mod sampling {
             for activation in [Activation::Relu, Activation::Abs] {
                 prop_assert_eq!(network.output(activation, f64::from(k)).to_bits(), 0);
             }
+            prop_assert!(network.a.iter().chain([&network.d]).all(|a| a.to_bits() == 0), "a zero has a sign");
         }
     }
 }

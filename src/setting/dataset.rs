@@ -255,12 +255,13 @@ impl Dataset {
                 return refuse(place(column, &[i]), what, "correct the point or remove it");
             }
         }
+        let x: Vec<f64> = x.iter().map(|x| x + 0.0).collect(); // −0.0 + 0.0 = 0.0
         let mut order: Vec<usize> = (0..x.len()).collect();
-        order.sort_by(|&i, &j| (x[i] + 0.0).total_cmp(&(x[j] + 0.0))); // −0.0 + 0.0 = 0.0
+        order.sort_by(|&i, &j| x[i].total_cmp(&x[j]));
         for pair in order.windows(2) {
             let (i, j) = (pair[0], pair[1]);
             if x[i] == x[j] {
-                let what = format!("two points with the same input x = {}", x[i] + 0.0);
+                let what = format!("two points with the same input x = {}", x[i]);
                 let remedy = "keep one of them, or one point with the average of their values";
                 return refuse(place("x", pair), what, remedy);
             }
@@ -274,7 +275,7 @@ impl Dataset {
             }
         }
         Ok(Self {
-            x: order.iter().map(|&i| x[i] + 0.0).collect(),
+            x: order.iter().map(|&i| x[i]).collect(),
             y: order.iter().map(|&i| y[i]).collect(),
             file_position: order,
         })

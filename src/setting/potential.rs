@@ -119,7 +119,7 @@ impl Potential {
     /// # Errors
     /// [`Error::Parameter`] unless β and φ''(0) = 1/β are positive and finite.
     pub fn hypentropy(beta: f64) -> Result<Self> {
-        if !(beta > 0.0 && beta.is_normal()) {
+        if !(beta.is_sign_positive() && beta.is_normal()) {
             let what = "needs a finite BETA > 0: it divides z, and φ''(0) is 1/BETA";
             let value = format!("hypentropy:{beta}");
             return Err(refusal(value, what, "give for example `hypentropy:1`"));
@@ -277,17 +277,7 @@ impl Potential {
     /// (φ*)''(u) = 1/φ''((φ*)'(u)).
     #[inline]
     pub fn conjugate_hessian(&self, u: f64) -> f64 {
-        match self.family {
-            Hypentropy { beta } => {
-                let v = (u / self.scale).abs();
-                if v > FAR {
-                    half_exp(beta, v)
-                } else {
-                    beta * v.cosh()
-                }
-            }
-            _ => self.hessian(self.inverse_mirror_map(u)).recip(),
-        }
+        self.hessian(self.inverse_mirror_map(u)).recip()
     }
 
     /// (φ*)'(u) and (φ*)''(u) of many u, in the widest registers of the processor: the first to the bit
