@@ -429,7 +429,7 @@ fn work_is_on_record() {
         (relu, "hypentropy:0.5", Scaling::Scaled),
         (abs, "quadratic", Scaling::Unscaled),
         (abs, "power:3,1", Scaling::Scaled),
-        (abs, "power:2.5,1", Scaling::Unscaled),
+        (abs, "power:3,0.3", Scaling::Unscaled),
         (abs, "hypentropy:0.1", Scaling::Scaled),
     ]
     .map(|(activation, potential, scaling)| {
