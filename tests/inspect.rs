@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 use assert_cmd::Command;
-use mirrorflow::setting::{Archive, Network};
+use mirrorflow::{
+    setting::{Activation, Archive, Dataset, Network, OutputInit, Potential, Scaling, Setting},
+    solver::mirror_flow,
+};
 use ndarray::{Array1, Array2};
 use ndarray_npy::NpzWriter;
 use serde_json::Value;
@@ -315,6 +318,38 @@ fn a_wrong_activation_or_convention_is_named() {
     );
     let minus = [&SCALED_ABS[..], &["--convention", "minus"]].concat();
     other(&minus, "with the other --convention it is");
+}
+
+/// A layer that did not start at ±1 and does not say so: the report says what to save.
+#[test]
+fn input_weights_that_started_elsewhere_are_noticed() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("net.npz");
+    let setting = Setting {
+        dataset: Dataset::figure2(),
+        activation: Activation::Abs,
+        bias: "uniform:1".parse().unwrap(),
+        potential: Potential::quadratic(),
+        scaling: Scaling::Scaled,
+    };
+    let signs = Network::sample(&setting.bias, OutputInit::Zero, 200, 0);
+    for (size, noticed) in [(0.4, true), (1.0, false), (1.7, true)] {
+        let initial = Network {
+            w: &signs.w * size,
+            ..signs.clone()
+        };
+        let options = mirror_flow::Options::default();
+        let run = mirror_flow::train(&setting, &initial, &options, &mut |_| {}).unwrap();
+        let archive = Archive {
+            network: run.network,
+            initial: None,
+            dataset: Some(setting.dataset.clone()),
+        };
+        fs::write(&file, archive.contents().unwrap()).unwrap();
+        let report = inspect(&file, &SCALED_ABS);
+        let hint = "further than 1/2 from ±1";
+        assert_eq!(disagrees_with(&report, hint), noticed, "{report}");
+    }
 }
 
 #[test]

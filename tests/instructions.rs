@@ -32,7 +32,19 @@ const RECORD: &str = "snapshots/instructions.json";
 /// lost unseen. No derivation says how small a loss matters; this is far above the spread of repeated counts and of minor
 /// versions of the libraries, and far below a tenth.
 const TOLERANCE: f64 = 0.02;
-const KERNELS: [&str; 6] = ["minimize", "certify", "project", "flow", "csv", "npz"];
+const KERNELS: [&str; 11] = [
+    "quadratic",
+    "power:3,1",
+    "power:4,1",
+    "power:2.5,1",
+    "hypentropy:1",
+    "minimize",
+    "certify",
+    "project",
+    "flow",
+    "csv",
+    "npz",
+];
 
 fn setting(dataset: Dataset) -> Setting {
     Setting {
@@ -114,7 +126,19 @@ fn kernel() {
             let path = Path::new("tests/networks/f64_scaled_abs_p2_n540_seed0.npz");
             counted_by_callgrind(|| Archive::read(path, None).unwrap());
         }
-        _ => panic!("no kernel is called {name}"),
+        // Both derivatives of the conjugate at once, then φ' and φ'' one by one.
+        potential => {
+            let potential: Potential = potential.parse().unwrap();
+            let u = network(sized(10_000), 0).b.to_vec();
+            let (mut z, mut inverse) = (u.clone(), u.clone());
+            counted_by_callgrind(|| {
+                potential.conjugate_derivatives(&u, &mut z, &mut inverse);
+                let primal = z
+                    .iter()
+                    .map(|z| potential.mirror_map(*z) + potential.hessian(*z));
+                primal.sum::<f64>()
+            });
+        }
     });
 }
 
@@ -230,7 +254,7 @@ fn kernels_take_the_instructions_on_record() {
         off.join("\n")
     );
     // A twin of each: a tenth more points, neurons or lines is a tenth more instructions or so, and must be seen.
-    for name in ["certify", "project", "flow", "csv"] {
+    for name in ["power:3,1", "certify", "project", "flow", "csv"] {
         let known = record[name].as_u64().unwrap();
         let twin = count(name, true);
         assert!(

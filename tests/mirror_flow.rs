@@ -417,6 +417,80 @@ fn overflow_is_failure() {
     }
 }
 
+/// The loss of the last step is the one asked for, to 2⁻⁴⁰ of the step.
+#[test]
+fn a_flow_stops_at_its_loss() {
+    for (activation, loss) in [(Activation::Relu, 1e-3), (Activation::Abs, 1e-4)] {
+        let setting = figure(activation, "power:3,1", Scaling::Scaled);
+        let options = Options {
+            loss,
+            trained: Trained::OutputLayer,
+            ..Options::default()
+        };
+        let run = flow(&setting, &sample(&setting, 100, 0), &options);
+        let data = &setting.dataset;
+        let squares = (data.x().iter().zip(data.y()))
+            .map(|(&x, y)| (run.network.output(activation, x) - y).powi(2));
+        let reached = 0.5 * squares.sum::<f64>() / data.len() as f64;
+        assert_eq!(run.status, Status::Horizon);
+        assert!((reached / loss - 1.0).abs() < 1e-9, "{reached:e}");
+    }
+}
+
+/// More neurons than are summed at a time, and data and outputs of sizes other than 1.
+#[test]
+fn wide_layers_and_other_units_converge() {
+    for activation in [Activation::Relu, Activation::Abs] {
+        let setting = figure(activation, "quadratic", Scaling::Scaled);
+        let initial = sample(&setting, 20_000, 0);
+        for trained in [Trained::OutputLayer, Trained::OutputWeights] {
+            let options = Options {
+                trained,
+                ..Options::default()
+            };
+            let run = flow(&setting, &initial, &options);
+            assert_eq!((run.status, run.steps), (Status::Converged, 8));
+            assert!(run.residual <= 2.0 * CONVERGED, "{:e}", run.residual);
+        }
+        let options = Options {
+            most_steps: 4,
+            ..Options::default()
+        };
+        let mut seen = 0;
+        let check = &mut |state: &mirror_flow::State<'_>| {
+            let residual = setting.residual(&state.model.network(&state.point.parameters));
+            let gap = state.point.largest_residual() - residual;
+            assert!(gap.abs() <= 1e-12, "{gap:e}");
+            seen += 1;
+        };
+        mirror_flow::train(&setting, &initial, &options, check).unwrap();
+        assert!(seen > 2, "{seen}");
+    }
+    let work = [1.0, 1e5].map(|unit| {
+        let mut setting = figure(Activation::Abs, "quadratic", Scaling::Unscaled);
+        let data = &setting.dataset;
+        let [x, y] = [data.x(), data.y()].map(|v| v.iter().map(|v| v * unit).collect::<Vec<f64>>());
+        let initial = sample(&setting, 100, 0);
+        setting.dataset = Dataset::from_points(&x, &y).unwrap();
+        let initial = Network {
+            b: &initial.b * unit,
+            ..initial
+        };
+        let run = flow(&setting, &initial, &Options::default());
+        let Run {
+            status,
+            steps,
+            events,
+            ..
+        } = run;
+        format!("{unit:e}: {status:?} {steps} {events:?}")
+    });
+    insta::assert_snapshot!(work.join("\n"), @r"
+    1e0: Converged 191 Events { crossings: 0, pins: 5, releases: 0 }
+    1e5: Converged 160 Events { crossings: 0, pins: 2, releases: 0 }
+    ");
+}
+
 /// What flows take, which digits do not show: a change is a change of the solver.
 #[test]
 fn work_is_on_record() {

@@ -347,7 +347,7 @@ mod potential_accuracy {
         /// Near the diagonal and away from it, on one side of 0 and on both.
         #[test]
         fn of_the_divergence(
-            case in prop_oneof![2 => power(), 1 => positive(3.0).prop_map(Case::Hypentropy)],
+            case in prop_oneof![2 => power(), 1 => beyond(), 1 => positive(3.0).prop_map(Case::Hypentropy)],
             z0 in (-10.0..10.0f64).prop_map(|e| 10f64.powf(e)),
             gap in prop_oneof![(-14.0..0.0f64).prop_map(|e| 10f64.powf(e)), 0.0..3.0],
             (outward, negative) in any::<(bool, bool)>(),
@@ -380,6 +380,15 @@ mod potential_accuracy {
                 );
             }
         }
+        // Next to 0 it is what it is at 0, whatever the other argument.
+        let f = Potential::hypentropy(1.0).unwrap();
+        assert!(close(
+            f.bregman_divergence(10.0, 1e-200),
+            f.value(10.0),
+            1e-14
+        ));
+        let expected = f.conjugate_of_mirror_map(10.0);
+        assert!(close(f.bregman_divergence(1e-200, 10.0), expected, 1e-14));
         let flat = Potential::hypentropy(1e200).unwrap();
         assert!(close(flat.bregman_divergence(2.0, 1.0), 0.5e-200, 1e-15));
     }
@@ -411,6 +420,7 @@ mod potential_accuracy {
                     );
                 }
             }
+            assert_eq!(f.third_derivative(0.0), 0.0);
             assert!(f.hessian(f64::NAN).is_nan());
         }
     }

@@ -941,6 +941,119 @@ mod strategies_reach {
 }
 
 /// Newton's method up to m = 1000: noise, waves and close pairs; values from 1e-6 to 1e6.
+/// Against dense matrices.
+mod bordered_matrix {
+    use super::*;
+    use mirrorflow::solver::dual::{BorderedMatrix, LocalBasis};
+    use ndarray::Array2;
+    use ndarray_linalg::{Inverse, Norm};
+
+    /// F as a vector of all coordinates.
+    fn whole(m: usize, indices: [usize; 4], f: [f64; 4]) -> Array1<f64> {
+        let mut whole = Array1::zeros(m);
+        (indices.into_iter().zip(f)).for_each(|(index, f)| whole[index] += f);
+        whole
+    }
+
+    #[test]
+    fn is_factored_and_inverted() {
+        for (m, seed) in [1, 2, 3, 4, 5, 9]
+            .into_iter()
+            .flat_map(|m| (0..4).map(move |seed| (m, seed)))
+        {
+            for activation in [Activation::Relu, Activation::Abs] {
+                let bias = BiasDensity::uniform(1.0).unwrap();
+                let draws = Network::sample(&bias, OutputInit::Zero, 400, seed).b;
+                let data = Dataset::from_points(&draws.to_vec()[..m], &vec![0.0; m]).unwrap();
+                let basis =
+                    LocalBasis::new(&data, activation, if seed % 2 == 0 { 0.5 } else { 50.0 });
+                let (x, mut draw) = (basis.x(), draws.iter().skip(m).map(|b| 0.5 + 0.5 * b));
+                let mut matrix = BorderedMatrix::zero(m);
+                let mut dense = Array2::<f64>::zeros((m, m));
+                let mut features = Vec::new();
+                for interval in 0..=m {
+                    let left = if interval == 0 {
+                        x[0] - 1.0
+                    } else {
+                        x[interval - 1]
+                    };
+                    let right = if interval == m {
+                        x[m - 1] + 1.0
+                    } else {
+                        x[interval]
+                    };
+                    for &sheet in Sheet::of(activation) {
+                        let mut at = || left + (right - left) * draw.next().unwrap();
+                        let f = [at(), at()].map(|c| basis.functions(interval, sheet, c));
+                        let second = [1.0 + at().abs(), 0.3, 1.0 + at().abs()];
+                        let indices = basis.indices(interval);
+                        matrix.add_moments(indices, [&f[0], &f[1]], second);
+                        let columns = f.map(|f| whole(m, indices, f).insert_axis(ndarray::Axis(1)));
+                        let [l, r] = &columns;
+                        let cross = l.dot(&r.t());
+                        dense = dense
+                            + second[0] * l.dot(&l.t())
+                            + second[1] * (&cross + &cross.t())
+                            + second[2] * r.dot(&r.t());
+                        features.extend(f.map(|f| (indices, f)));
+                    }
+                }
+                let factored = matrix.factor(1e-12).unwrap();
+                let inverse = dense.inv().unwrap();
+                let condition = dense.norm_l2() * inverse.norm_l2();
+                // Backward stable by a few operations per entry.
+                let relative = 100.0 * m as f64 * EPS * condition;
+                let b: Vec<f64> = draw.by_ref().take(m).map(|b| b - 0.4).collect();
+                let (found, expected) = (
+                    Array1::from(factored.solve(&b)),
+                    inverse.dot(&Array1::from(b.clone())),
+                );
+                let off = (&found - &expected).norm_l2();
+                assert!(
+                    off <= relative * expected.norm_l2(),
+                    "m = {m}: H⁻¹b is off by {off:e}"
+                );
+                let inner = factored.inner_inverse_diagonal();
+                for (indices, f) in features {
+                    let whole = whole(m, indices, f);
+                    let expected = whole.dot(&inverse.dot(&whole));
+                    let found = factored.quadratic_form(&inner, indices, &f);
+                    let allowed = relative * inverse.norm_l2() * whole.dot(&whole);
+                    assert!(
+                        (found - expected).abs() <= allowed,
+                        "m = {m}: {found:e}, not {expected:e}"
+                    );
+                }
+                if m > 2 {
+                    let tridiagonal =
+                        Array2::from_shape_fn((m - 2, m - 2), |(i, j)| dense[[i + 1, j + 1]]);
+                    let expected = tridiagonal.inv().unwrap().diag().to_owned();
+                    for (found, expected) in inner[1..m - 1].iter().zip(&expected) {
+                        assert!(
+                            (found - expected).abs() <= relative * expected,
+                            "{found:e}, not {expected:e}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// Two features of one knot span one dimension of two.
+    #[test]
+    fn is_refused_where_it_is_singular() {
+        let data = Dataset::from_points(&[0.0, 1.0], &[0.0, 0.0]).unwrap();
+        let basis = LocalBasis::new(&data, Activation::Abs, 0.5);
+        let f = basis.functions(1, Sheet::Both, 0.25);
+        let mut matrix = BorderedMatrix::zero(2);
+        matrix.add_moments(basis.indices(1), [&f, &f], [1.0, 0.5, 1.0]);
+        assert!(matrix.factor(1e-12).is_none());
+        let g = basis.functions(1, Sheet::Both, 0.75);
+        matrix.add_moments(basis.indices(1), [&g, &g], [1.0, 0.5, 1.0]);
+        assert!(matrix.factor(1e-12).is_some());
+    }
+}
+
 mod newton {
     use super::*;
 

@@ -571,8 +571,17 @@ fn start_of(question: &Question<'_>, initial: &Network, findings: &mut Vec<Findi
             let tail = |count: u64| law.cdf(count);
             (2.0 * tail(positive.min(n as u64 - positive))).min(1.0)
         });
+        let ended = &question.network.w;
+        let far = ended.iter().filter(|w| (w.abs() - 1.0).abs() > 0.5).count();
+        let hint = match question.initial {
+            None if far > 0 => format!(
+                "; {far} ended further than 1/2 from ±1, where an unknown start is taken to be: if it was not, save w0, b0, \
+                 a0 and d0"
+            ),
+            _ => String::new(),
+        };
         find(
-            format!("{positive} of {n} initial input weights are +1: p = {p:.2e}"),
+            format!("{positive} of {n} initial input weights are +1: p = {p:.2e}{hint}"),
             p >= size,
         );
     }

@@ -250,8 +250,7 @@ impl Potential {
             Hypentropy { beta } => {
                 let v = (u / self.scale).abs();
                 let half = (0.5 * v).sinh();
-                let below = 2.0 * beta * half * half;
-                self.scale * self.scale * if v > FAR { half_exp(beta, v) } else { below }
+                self.scale * self.scale * (2.0 * beta * half * half)
             }
             Own(_) => self.conjugate_of_mirror_map(self.inverse_mirror_map(u)),
         }
@@ -455,7 +454,7 @@ impl From<Family> for Potential {
     }
 }
 
-/// Where sinh v, cosh v and cosh v − 1 all agree with ½eᵛ to a rounding.
+/// Where sinh v agrees with ½eᵛ to a rounding.
 const FAR: f64 = 40.0;
 
 /// ½βeᵛ, also where eᵛ alone overflows.

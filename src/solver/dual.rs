@@ -396,11 +396,10 @@ impl<T: Real> BorderedMatrix<T> {
             add(&mut self.border[0][index], slot, 2);
             add(&mut self.border[1][index], slot, 3);
         }
+        // For a single datum nothing is added to the last entry, which is the first.
         add(&mut self.diagonal[first], 2, 2);
-        if last > first {
-            add(&mut self.diagonal[last], 3, 3);
-            add(&mut self.corner, 2, 3);
-        }
+        add(&mut self.diagonal[last], 3, 3);
+        add(&mut self.corner, 2, 3);
     }
 
     /// Adds E[(φ*)'' F Fᵀ] over a piece, from F at its ends and [`Moments::second`].
@@ -576,21 +575,14 @@ impl<T: Real> Factored<T> {
     /// FᵀH⁻¹F where F has these entries at the indices of an interval, in O(1): FᵢᵀT⁻¹Fᵢ for the
     /// inner ones and what they leave to the Schur complement.
     pub fn quadratic_form(&self, inner: &[T], indices: [usize; 4], f: &Functions<T>) -> T {
-        let ([left, right, ..], zero) = (indices, T::from(0.0));
-        let neighbour = if f[0] != zero && f[1] != zero {
-            -self.multiplier[left] * inner[right]
-        } else {
-            zero
-        };
+        let [left, right, ..] = indices;
+        let neighbour = -self.multiplier[left] * inner[right];
         let inside = f[0] * f[0] * inner[left]
             + T::from(2.0) * f[0] * f[1] * neighbour
             + f[1] * f[1] * inner[right];
         let rest = [0, 1].map(|column| {
-            let at = |slot: usize, index: usize| match f[slot] {
-                f if f == zero => zero,
-                f => f * self.eliminated[column][index],
-            };
-            f[2 + column] - at(0, left) - at(1, right)
+            let eliminated = &self.eliminated[column];
+            f[2 + column] - f[0] * eliminated[left] - f[1] * eliminated[right]
         });
         let [first, last] = self.solve_corner(rest[0], rest[1]);
         inside + rest[0] * first + rest[1] * last
