@@ -440,7 +440,7 @@ fn a_flow_stops_at_its_loss() {
 /// More neurons than are summed at a time, and data and outputs of sizes other than 1.
 #[test]
 fn wide_layers_and_other_units_converge() {
-    for activation in [Activation::Relu, Activation::Abs] {
+    for (activation, steps) in [(Activation::Relu, 8), (Activation::Abs, 7)] {
         let setting = figure(activation, "quadratic", Scaling::Scaled);
         let initial = sample(&setting, 20_000, 0);
         for trained in [Trained::OutputLayer, Trained::OutputWeights] {
@@ -449,7 +449,7 @@ fn wide_layers_and_other_units_converge() {
                 ..Options::default()
             };
             let run = flow(&setting, &initial, &options);
-            assert_eq!((run.status, run.steps), (Status::Converged, 8));
+            assert_eq!((run.status, run.steps), (Status::Converged, steps));
             assert!(run.residual <= 2.0 * CONVERGED, "{:e}", run.residual);
         }
         let options = Options {
