@@ -166,6 +166,64 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(strategies::config(128))]
+
+    /// Networks that keep the law by construction lead back to their biases; the alternative keeps it as well, and
+    /// the condition is what a relative change of each number moves the bias by.
+    #[test]
+    fn biases_are_found_from_the_law(
+        potential in prop_oneof![
+            Just("quadratic"), Just("power:3,1"), Just("power:4,0.5"), Just("power:2.5,0.1"), Just("hypentropy:0.3")
+        ],
+        (uncentred, scaled) in any::<(bool, bool)>(),
+        (b, start) in prop_oneof![(-2.0..2.0, -2.0..2.0), (-2.0..2.0, -0.1..0.1).prop_map(|(b, m)| (b, b + m))],
+        w in 0.5..1.5f64,
+    ) {
+        let scaling = if scaled { Scaling::Scaled } else { Scaling::Unscaled };
+        let setting = figure(Activation::Relu, potential, scaling);
+        let law = Conservation::new(&setting, 10, uncentred);
+        let network = |w: f64, b: f64, a: f64| Network { w: vec![w].into(), b: vec![b].into(), a: vec![a].into(), d: 0.0 };
+        let initial = network(1.0, start, 0.0);
+        // Ψ(a; 0) grows with |a| from 0.
+        let (mut low, mut high) = (0.0, 1e3);
+        let defect = |a: f64| law.defects(&initial, &network(w, b, a))[0];
+        prop_assume!(defect(low) < 0.0 && defect(high) > 0.0);
+        while low < 0.5 * (low + high) && 0.5 * (low + high) < high {
+            let middle = 0.5 * (low + high);
+            if defect(middle) < 0.0 { low = middle } else { high = middle }
+        }
+        let end = network(w, b, high);
+        let origins = |end: &Network| law.origins(&network(1.0, 0.0, 0.0), end);
+        let found = origins(&end);
+        let (nearer, farther, condition) = (found.nearer[0], found.farther[0], found.condition[0]);
+        prop_assert!((b - nearer).abs() <= (b - farther).abs());
+        prop_assume!(condition < 1e4);
+        let off = (nearer - start).abs().min((farther - start).abs());
+        prop_assert!(off <= 1e-12 * condition.max(1.0), "{nearer} {farther} {condition}");
+        let curvature = |moved: f64| setting.parameter_potential(10).hessian(moved);
+        for other in [nearer, farther] {
+            let defect = law.defects(&network(1.0, other, 0.0), &end)[0];
+            let centre = if uncentred { 0.0 } else { other };
+            let terms = (b.abs() + other.abs()).powi(2) * (curvature(b - centre) + curvature(other - centre))
+                + high * high * curvature(high) + w * w * curvature(w);
+            prop_assert!(defect.abs() <= 64.0 * f64::EPSILON * terms, "{other}: {defect:e}");
+        }
+        // Where the two are far apart the law is as good as linear over a change of 10⁻⁷.
+        prop_assume!((nearer - farther).abs() > 1e-2 * (1.0 + condition));
+        let relative = 1e-7;
+        let moved: f64 = [
+            network(w * (1.0 + relative), b, high),
+            network(w, b * (1.0 + relative), high),
+            network(w, b, high * (1.0 + relative)),
+        ]
+        .iter()
+        .map(|end| (origins(end).nearer[0] - nearer).abs())
+        .sum();
+        prop_assert!((moved / relative - condition).abs() <= 1e-2 * condition, "{} {condition}", moved / relative);
+    }
+}
+
 /// No balance is kept where only the output layer is trained, and none under another potential or centre.
 #[test]
 fn the_balance_is_that_of_all_parameters_under_their_potential() {
@@ -357,6 +415,8 @@ fn too_long_steps_diverge() {
     let initial = sample(&setting, 20, 0);
     let run = mirror_descent::train(&setting, &initial, Rule::Euler, 1e9, &Options::default());
     assert_eq!(run.status, Status::Diverged);
+    assert_eq!((run.steps, run.evaluations), (1, 2));
+    assert_eq!(run.time, 1e9);
 }
 
 /// Found by fuzzing: knots slid along a datum to within the tolerance of steps, and networks said to be converged

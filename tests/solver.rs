@@ -941,6 +941,94 @@ mod strategies_reach {
 }
 
 /// Newton's method up to m = 1000: noise, waves and close pairs; values from 1e-6 to 1e6.
+mod interpolation {
+    use super::*;
+
+    fn outside(activation: Activation, points: &[(f64, f64)]) -> Setting {
+        let (x, y): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
+        Setting {
+            dataset: Dataset::from_points(&x, &y).unwrap(),
+            activation,
+            bias: BiasDensity::uniform(1.0).unwrap(),
+            potential: Potential::quadratic(),
+            scaling: Scaling::Scaled,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(config(512))]
+
+        /// Points beyond the support that are on the one function there but for the rounding of x and y are taken,
+        /// whatever their sizes; one that is off by more is not.
+        #[test]
+        fn points_beyond_the_support_follow_from_two(
+            inputs in prop::collection::btree_set(10..2000i32, 3..6),
+            decades in -1.0..9.0f64,
+            (slope, offset) in (-3.0..3.0f64, -3.0..3.0f64),
+            (size, level) in (-6.0..6.0f64, -6.0..6.0f64),
+            relu: bool,
+            wrong in 0..6usize,
+        ) {
+            let activation = if relu { Activation::Relu } else { Activation::Abs };
+            let spread = 10f64.powf(decades);
+            let (slope, offset) = (slope * 10f64.powf(size) / spread, offset * 10f64.powf(level));
+            let mut points: Vec<(f64, f64)> = inputs.iter().enumerate().map(|(k, &x)| {
+                let x = 1.0 + 1e-2 * f64::from(x) * spread;
+                let y = slope * x - offset;
+                if !relu && k % 2 == 1 { (-x, slope * x + offset) } else { (x, y) }
+            }).collect();
+            let contradiction = |points: &[(f64, f64)]| match infinite_width::minimize(&outside(activation, points)) {
+                Err(error) => error.to_string().contains("their y do not fit one such function"),
+                Ok(_) => false,
+            };
+            prop_assert!(!contradiction(&points));
+            // The error of a line through two points, far away from them.
+            let reach = points.iter().fold(0.0_f64, |a, point| a.max(point.0.abs()));
+            let ends = points.iter().map(|point| if relu { point.0 } else { point.0.abs() });
+            let gap = ends.clone().flat_map(|a| ends.clone().map(move |b| (a - b).abs())).filter(|gap| *gap > 0.0).fold(f64::MAX, f64::min);
+            let largest = points.iter().fold(0.0_f64, |a, point| a.max(point.1.abs()));
+            let rounding = largest * (reach / gap).powi(2);
+            let wrong = wrong % points.len();
+            points[wrong].1 += 1e3 * EPS * rounding;
+            prop_assert!(contradiction(&points));
+        }
+
+        /// Against every cyclic run of points, one by one; the run that is named is one that too few knots touch.
+        #[test]
+        fn knots_reach_what_every_run_of_points_allows(knots in prop::collection::vec(0..3usize, 2..7)) {
+            let m = knots.len() - 1;
+            let x: Vec<f64> = (0..m).map(|i| i as f64).collect();
+            let data = Dataset::from_points(&x, &x).unwrap();
+            let places = knots.iter().enumerate().flat_map(|(i, &count)| (0..count).map(move |k| i as f64 - 0.7 + 0.3 * k as f64));
+            let knots_at: Array1<f64> = places.collect();
+            let n = knots_at.len();
+            let setting = Setting { dataset: data, ..outside(Activation::Abs, &[(0.0, 0.0)]) };
+            let network = Network { w: Array1::ones(n), b: knots_at, a: Array1::zeros(n), d: 0.0 };
+            // Arc i lies before point i, the two outer ones are arc 0.
+            let arcs: Vec<usize> = (0..m).map(|i| knots[i] + if i == 0 { knots[m] } else { 0 }).collect();
+            let touched = |start: usize, k: usize| -> usize { (0..=k).map(|j| arcs[(start + j) % m]).sum() };
+            let runs = (0..m).flat_map(|start| (1..m).map(move |k| (start, k)));
+            let short: Vec<(usize, usize)> = runs.filter(|&(start, k)| touched(start, k) < k).collect();
+            let enough = knots.iter().sum::<usize>() >= m;
+            match bregman_projection::project(&setting, &network) {
+                Ok(_) => prop_assert!(enough && short.is_empty(), "{short:?}"),
+                Err(error) => {
+                    let message = error.to_string();
+                    let neurons = format!("{} neurons cannot fit {m} points", knots.iter().sum::<usize>());
+                    prop_assert_eq!(message.contains(&neurons), !enough, "{}", message);
+                    if enough {
+                        let named = short.iter().any(|&(start, k)| {
+                            let points: Vec<String> = (0..k).map(|j| ((start + j) % m).to_string()).collect();
+                            message.contains(&format!("fewer than {k} knots lie in the arcs next to x = {};", points.join(", ")))
+                        });
+                        prop_assert!(named, "{message}: {short:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// Against dense matrices.
 mod bordered_matrix {
     use super::*;
