@@ -941,6 +941,63 @@ mod strategies_reach {
 }
 
 /// Newton's method up to m = 1000: noise, waves and close pairs; values from 1e-6 to 1e6.
+/// Against antiderivatives: φ* of α and α of (φ*)''.
+mod quadrature {
+    use super::*;
+    use mirrorflow::solver::quadrature::{Order, Quadrature};
+
+    fn end() -> impl Strategy<Value = f64> {
+        let size = prop_oneof![-6.0..3.0f64, -0.5..0.5f64].prop_map(|e| 10f64.powf(e));
+        prop_oneof![1 => Just(0.0), 9 => (size, any::<bool>()).prop_map(|(u, negative)| if negative { -u } else { u })]
+    }
+
+    proptest! {
+        #![proptest_config(config(2000))]
+
+        #[test]
+        fn moments_are_those_of_the_antiderivatives(
+            potential in potential(),
+            (start, end, length) in (end(), end(), -3.0..0.5f64),
+            near: bool,
+            scale in prop_oneof![Just(1.0), Just(0.05), Just(30.0)],
+            density in prop_oneof![Just("uniform:1"), Just("triangular:1,0"), Just("gaussian:1")],
+            order in prop_oneof![Just(Order::Least), Just(Order::Base), Just(Order::Fine)],
+        ) {
+            let f = potential.rescaled(scale);
+            let end = if near { start * (1.0 + 10f64.powf(length)) } else { end };
+            prop_assume!(start != end && !(matches!(f.family(), Family::Hypentropy { .. }) && (end - start).abs() > 300.0 * f.scale()));
+            let mut sums = [0.0; 4];
+            Quadrature::new(f, density.parse().unwrap(), order).for_each([start, end], |node| {
+                sums[0] += node.weight;
+                sums[1] += node.weight * node.alpha;
+                sums[2] += node.weight * node.hessian;
+                sums[3] += node.weight * node.hessian * node.t;
+            });
+            let change = end - start;
+            let [from, to] = [start, end].map(|u| f.inverse_mirror_map(u));
+            // D(to, from) and its mirror image, over the change: no difference of large terms.
+            let alpha = if start * end > 0.0 {
+                from + f.bregman_divergence(from, to) / change
+            } else {
+                (f.conjugate(end) - f.conjugate(start)) / change
+            };
+            let hessian = (to - from) / change;
+            let size = from.abs().max(to.abs());
+            let exact = [1.0, alpha, hessian, (to - alpha) / change];
+            // Weights and functions of α are right to some ulp; of an exponential, as many more as its exponent.
+            let exponent = match f.family() {
+                Family::Hypentropy { .. } => start.abs().max(end.abs()) / f.scale(),
+                _ => 0.0,
+            };
+            let slope = size / change.abs();
+            for ((sum, exact), size) in sums.into_iter().zip(exact).zip([1.0, size, slope, slope]) {
+                let off = (sum - exact).abs() / size;
+                prop_assert!(off <= 4.0 * EPS * (16.0 + exponent), "{sum:e}, not {exact:e}: {off:e}");
+            }
+        }
+    }
+}
+
 mod interpolation {
     use super::*;
 
