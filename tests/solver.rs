@@ -983,6 +983,7 @@ mod quadrature {
             };
             let hessian = (to - from) / change;
             let size = from.abs().max(to.abs());
+            prop_assume!(size < 1e200);
             let exact = [1.0, alpha, hessian, (to - alpha) / change];
             // Weights and functions of α are right to some ulp; of an exponential, as many more as its exponent.
             let exponent = match f.family() {
