@@ -150,7 +150,20 @@ fn ball_arithmetic() {
                 let bare = Ball::new(ball.mid(), 0.0);
                 inexact += i32::from(sign == 0.0 && !exact.is_in(bare));
             }
-            assert!(a.hull(b).contains(a.mid()) && a.hull(b).contains(b.mid()));
+            let hull = a.hull(b);
+            assert!(hull.contains(a.mid()) && hull.contains(b.mid()));
+            let apart = (a.mid() - b.mid()).high().abs();
+            let [least, most] = [a.radius(), b.radius()].map(|radius| 0.5 * apart + radius);
+            assert!(
+                hull.radius() <= least.max(most) * (1.0 + 1e-14),
+                "{a:?} {b:?} {hull:?}"
+            );
+            let outside = a.mid() + (1.001 * a.radius()).into();
+            if a.radius() > 1e-28 * a.magnitude() {
+                assert!(!a.contains(outside));
+                assert!(a.overlaps(Ball::new(outside, 0.01 * a.radius())));
+            }
+            assert_eq!(a.overlaps(b), apart <= a.radius() + b.radius());
             let [low, high] = a.bounds();
             assert!(Big::from(low).is_at_most(&x) && x.is_at_most(&high.into()));
         }
@@ -374,6 +387,75 @@ fn estimates_are_called_so() {
     assert!(!certificate.proven && kind_of(&certificate) == Kind::Numerical);
     assert!(certificate.cost.is_none() && certificate.sup_error_bound < 1e-9);
     assert!(certificate::enclose(&h, &[0.0]).is_none());
+}
+
+/// From a λ̂ that is off in one coordinate, by much or by little: bounds hold, and in some direction the error is no small part
+/// of them. For quadratic φ the dual rises from λ̂ by half of the ν² that is allowed for, whatever the coordinate.
+#[test]
+fn bounds_hold_and_are_no_waste() {
+    for (potential, least) in [
+        ("quadratic", 0.3),
+        ("power:3,1", 0.1),
+        ("power:4,1", 0.1),
+        ("power:2.5,1", 0.1),
+        ("hypentropy:1", 0.05),
+    ] {
+        for (activation, bias) in [
+            (Activation::Relu, "uniform:1"),
+            (Activation::Relu, "triangular:1.25,0.5"),
+            (Activation::Abs, "uniform:2"),
+            (Activation::Abs, "triangular:1.25"),
+        ] {
+            for m in [2, 3, 6] {
+                let uniform = BiasDensity::uniform(1.0).unwrap();
+                let draws = |seed| {
+                    Network::sample(&uniform, OutputInit::Zero, m, seed)
+                        .b
+                        .to_vec()
+                };
+                let data = Dataset::from_points(&draws(0), &draws(1)).unwrap();
+                let h = solved(&setting(data, activation, bias, potential.parse().unwrap()));
+                let (x, edge) = (h.basis().x(), 1.5 * h.setting().dataset.largest_input());
+                let points = (-60..=60).map(|k| f64::from(k) / 60.0 * edge);
+                let values: Vec<[f64; 2]> = points.map(|x| [x, h.value(x)]).collect();
+                let size = h.coordinates().iter().fold(0.0_f64, |a, q| a.max(q.abs()));
+                let mut share = 0.0_f64;
+                for (j, kick) in
+                    (0..m).flat_map(|j| [1e-2, -1e-2, 1e-6].map(|kick| (j, kick * size)))
+                {
+                    let mut q = h.coordinates().to_vec();
+                    q[j] += kick;
+                    let wrong = h.with_coordinates(q);
+                    let certificate = certify(&wrong);
+                    assert!(certificate.proven);
+                    for &[at, value] in &values {
+                        let off = (wrong.value(at) - value).abs();
+                        let local =
+                            certificate.local_error_bounds[x.partition_point(|&xi| xi <= at)];
+                        assert!(
+                            off <= local,
+                            "{potential} {bias} {m}, {j} by {kick:e}, at {at}: {off:e} {local:e}"
+                        );
+                        share = share.max(off / certificate.sup_error_bound);
+                    }
+                    // Far from the maximum nothing may be known.
+                    assert!(certificate.cost.is_some() || kick.abs() > 1e-3 * size);
+                    let Some([below, above]) = certificate.cost else {
+                        continue;
+                    };
+                    let place = (h.cost() - below) / (above - below);
+                    assert!((0.0..=1.0).contains(&place), "{place}");
+                    if potential == "quadratic" && kick.abs() > 1e-3 * size {
+                        assert!((place - 0.5).abs() < 1e-6, "{place}");
+                    }
+                }
+                assert!(
+                    share > least,
+                    "{potential} {activation:?} {bias} {m}: {share}"
+                );
+            }
+        }
+    }
 }
 
 fn named_potential() -> impl Strategy<Value = Potential> {
