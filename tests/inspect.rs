@@ -4,8 +4,12 @@
 
 use assert_cmd::Command;
 use mirrorflow::{
+    evidence::{
+        fluctuation,
+        inspection::{self, Question, Verdict},
+    },
     setting::{Activation, Archive, Dataset, Network, OutputInit, Potential, Scaling, Setting},
-    solver::mirror_flow,
+    solver::{bregman_projection, infinite_width, mirror_flow},
 };
 use ndarray::{Array1, Array2};
 use ndarray_npy::NpzWriter;
@@ -318,6 +322,203 @@ fn a_wrong_activation_or_convention_is_named() {
     );
     let minus = [&SCALED_ABS[..], &["--convention", "minus"]].concat();
     other(&minus, "with the other --convention it is");
+}
+
+/// Each number of an inspection against its definition, and each comparison against a theory that it refutes.
+#[test]
+fn numbers_are_what_they_say() {
+    for (activation, scaling, potential, wrong, output) in [
+        (
+            Activation::Abs,
+            Scaling::Scaled,
+            "power:3,1",
+            "power:4,1",
+            OutputInit::Zero,
+        ),
+        (
+            Activation::Relu,
+            Scaling::Unscaled,
+            "quadratic",
+            "hypentropy:0.02",
+            OutputInit::Zero,
+        ),
+        (
+            Activation::Abs,
+            Scaling::Scaled,
+            "hypentropy:0.5",
+            "quadratic",
+            "random:1,0.5".parse().unwrap(),
+        ),
+    ] {
+        let setting = Setting {
+            dataset: match activation {
+                Activation::Relu => Dataset::figure1(),
+                Activation::Abs => Dataset::figure2(),
+            },
+            activation,
+            bias: "uniform:1".parse().unwrap(),
+            potential: potential.parse().unwrap(),
+            scaling,
+        };
+        let (data, n) = (&setting.dataset, 150);
+        let initial = Network::sample(&setting.bias, output, n, 3);
+        let options = mirror_flow::Options {
+            loss: 1e-8,
+            ..Default::default()
+        };
+        let flow = |options: &mirror_flow::Options| {
+            mirror_flow::train(&setting, &initial, options, &mut |_| {}).unwrap()
+        };
+        let run = flow(&options);
+        let network = run.network;
+        let question = Question {
+            setting: &setting,
+            network: &network,
+            initial: Some(&initial),
+            output,
+            uncentred: false,
+            alpha: 1e-2,
+            step: 1e-3,
+        };
+        let found = inspection::inspect(&question).unwrap();
+        assert_eq!(found.verdict(), Verdict::Consistent, "{found:?}");
+        let close = |one: f64, other: f64| (one - other).abs() <= 1e-9 * other.abs();
+        let value = |net: &Network, x: f64| net.output(activation, x);
+        let residual =
+            (data.x().iter().zip(data.y())).map(|(&x, y)| (value(&network, x) - y).abs());
+        assert!(close(found.residual, residual.fold(0.0, f64::max)));
+        let moved = found.displacement.unwrap();
+        let largest = |one: &Array1<f64>, other: &Array1<f64>| {
+            (one - other).iter().fold(0.0_f64, |a, v| a.max(v.abs()))
+        };
+        assert_eq!(moved.w, largest(&network.w, &initial.w));
+        assert_eq!(moved.b, largest(&network.b, &initial.b));
+        assert_eq!(moved.a, largest(&network.a, &initial.a));
+        assert_eq!(moved.d, (network.d - initial.d).abs());
+        // Its own flow is where it comes from.
+        let own = found.own_flow.unwrap();
+        assert!(
+            own.measured < 1e-6 && own.measured <= own.allowed,
+            "{own:?}"
+        );
+        assert!(close(found.own_displacement.unwrap().a, moved.a));
+        let edge = 1.5 * data.largest_input();
+        let sup = |f: &dyn Fn(f64) -> f64| {
+            (-3000..=3000)
+                .map(|k| f(f64::from(k) / 3000.0 * edge).abs())
+                .fold(0.0, f64::max)
+        };
+        let at = |values: Vec<f64>| Setting {
+            dataset: data.with_values(values).unwrap(),
+            ..setting.clone()
+        };
+        let attained = data.x().iter().map(|&x| value(&network, x)).collect();
+        let projected = bregman_projection::project(&at(attained), &initial)
+            .unwrap()
+            .network;
+        let projection = found.projection.unwrap();
+        let expected = sup(&|x| value(&network, x) - value(&projected, x));
+        assert!(
+            (projection.measured / expected - 1.0).abs() < 1e-3,
+            "{projection:?} {expected:e}"
+        );
+        let rest = (data.x().iter().zip(data.y()))
+            .map(|(&x, y)| y - value(&initial, x))
+            .collect();
+        let h = infinite_width::minimize(&at(rest)).unwrap();
+        let off = |x: f64| value(&network, x) - value(&initial, x) - h.value(x);
+        let expected = sup(&off);
+        assert!(found.sup_distance >= expected && found.sup_distance <= 1.001 * expected);
+        assert!(close(off(found.place).abs(), found.sup_distance));
+        let sd = fluctuation::standard_deviations(&h, &[found.place]).unwrap()[0];
+        assert!(close(found.predicted_sd, sd / (n as f64).sqrt()));
+        assert!(found.p_value.unwrap() > 1e-3);
+        let shape = found.shape.unwrap();
+        assert!(
+            shape.measured <= shape.allowed && shape.allowed < 0.3,
+            "{shape:?}"
+        );
+        // What is allowed is no waste: the sizes are those of 1/n.
+        assert!(projection.allowed < 20.0 / n as f64, "{projection:?}");
+        assert!(own.allowed < 1e-2, "{own:?}");
+
+        let refuted = |question: &Question<'_>, words: &str| {
+            let found = inspection::inspect(question).unwrap();
+            let said = found
+                .findings
+                .iter()
+                .any(|finding| !finding.agrees && finding.what.contains(words));
+            assert!(
+                said && found.verdict() == Verdict::Inconsistent,
+                "{words}: {found:?}"
+            );
+        };
+        let other = Setting {
+            potential: wrong.parse().unwrap(),
+            scaling: Scaling::Scaled,
+            ..setting.clone()
+        };
+        refuted(
+            &Question {
+                setting: &other,
+                ..question.clone()
+            },
+            "off lines",
+        );
+        if output == OutputInit::Zero {
+            let unknown = Question {
+                initial: None,
+                ..question.clone()
+            };
+            let found = inspection::inspect(&unknown).unwrap();
+            assert_eq!(found.verdict(), Verdict::Consistent, "{found:?}");
+            assert!(
+                found.displacement.is_none()
+                    && found.projection.is_none()
+                    && found.own_flow.is_none()
+            );
+        }
+        let wide = Setting {
+            bias: "uniform:2".parse().unwrap(),
+            ..setting.clone()
+        };
+        refuted(
+            &Question {
+                setting: &wide,
+                ..question.clone()
+            },
+            "initial biases from uniform:2",
+        );
+        let one_sided = Network {
+            w: Array1::ones(n),
+            ..initial.clone()
+        };
+        refuted(
+            &Question {
+                initial: Some(&one_sided),
+                ..question.clone()
+            },
+            "are +1",
+        );
+        if output == OutputInit::Zero {
+            let drawn = "random:1,1".parse().unwrap();
+            refuted(
+                &Question {
+                    output: drawn,
+                    ..question.clone()
+                },
+                "initial output layer from",
+            );
+        } else {
+            refuted(
+                &Question {
+                    output: OutputInit::Zero,
+                    ..question.clone()
+                },
+                "did not start at zero",
+            );
+        }
+    }
 }
 
 /// A layer that did not start at ±1 and does not say so: the report says what to save.
