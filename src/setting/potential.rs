@@ -205,7 +205,8 @@ impl Potential {
     pub fn hessian(&self, z: f64) -> f64 {
         let t = z / self.scale;
         match self.family {
-            Quadratic { half_hessian: c } => 2.0 * c + 0.0 * z,
+            Quadratic { .. } if z.is_nan() => z,
+            Quadratic { half_hessian: c } => 2.0 * c,
             Power { exponent: p, omega } => {
                 let (a, b) = weights(omega);
                 p * (p - 1.0) * a * steepness(t, p) + 2.0 * b
@@ -291,7 +292,7 @@ impl Potential {
                 arch.dispatch(|| {
                     for ((u, first), second) in pairs {
                         *first = u / (2.0 * c);
-                        *second = softness + 0.0 * *first; // NaN where that is no number
+                        *second = if first.is_nan() { *first } else { softness };
                     }
                     true
                 })
