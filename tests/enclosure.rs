@@ -491,13 +491,13 @@ proptest! {
 
     /// Quadratic φ and uniform biases: the rational minimiser is within the balls, and they are small.
     #[test]
-    fn rationals(data in strategies::dataset(1.0, INSIDE), relu in any::<bool>()) {
+    fn rationals(data in strategies::dataset(1.0, INSIDE), relu in any::<bool>(), half_width in prop::sample::select(vec![1.0, 2.5])) {
         let activation = if relu { Activation::Relu } else { Activation::Abs };
-        let setting = setting(data, activation, "uniform:1", Potential::quadratic());
+        let setting = setting(data, activation, &format!("uniform:{half_width}"), Potential::quadratic());
         let Ok(h) = infinite_width::minimize(&setting) else { return Ok(()) };
         let exact = |v: f64| BigRational::from_float(v).unwrap();
         let [x, y] = [h.basis().x(), h.basis().y()].map(|v| v.iter().map(|&v| exact(v)).collect::<Vec<_>>());
-        let cost = if relu { RepresentationCost::relu(exact(1.0)) } else { RepresentationCost::abs(exact(1.0)) };
+        let cost = if relu { RepresentationCost::relu(exact(half_width)) } else { RepresentationCost::abs(exact(half_width)) };
         let minimizer = cost.minimizer(&x, &y).unwrap();
         let points = grid(&setting);
         for (ball, x) in certificate::enclose(&h, &points).unwrap().into_iter().zip(&points) {

@@ -493,7 +493,33 @@ fn a_flow_stops_at_its_loss() {
             .map(|(&x, y)| (run.network.output(activation, x) - y).powi(2));
         let reached = 0.5 * squares.sum::<f64>() / data.len() as f64;
         assert_eq!(run.status, Status::Horizon);
+        assert_eq!((run.displacement.w, run.displacement.b), (0.0, 0.0));
         assert!((reached / loss - 1.0).abs() < 1e-9, "{reached:e}");
+    }
+}
+
+/// Displacements are those of each kind of parameter.
+#[test]
+fn displacements_are_told_apart() {
+    let setting = figure(Activation::Relu, "power:3,1", Scaling::Scaled);
+    let initial = sample(&setting, 100, 0);
+    let run = flow(&setting, &initial, &Options::default());
+    let largest = |one: &Array1<f64>, other: &Array1<f64>| {
+        (one - other).iter().fold(0.0_f64, |a, v| a.max(v.abs()))
+    };
+    let network = &run.network;
+    let moved = [
+        (run.displacement.w, largest(&network.w, &initial.w)),
+        (run.displacement.b, largest(&network.b, &initial.b)),
+        (run.displacement.a, largest(&network.a, &initial.a)),
+        (run.displacement.d, (network.d - initial.d).abs()),
+    ];
+    for (k, (told, measured)) in moved.into_iter().enumerate() {
+        assert!(
+            (told - measured).abs() <= 1e-12 * measured,
+            "{told:e} {measured:e}"
+        );
+        assert!(moved.iter().skip(k + 1).all(|other| other.1 != measured));
     }
 }
 

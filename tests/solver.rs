@@ -1090,7 +1090,10 @@ mod interpolation {
 /// Against dense matrices.
 mod bordered_matrix {
     use super::*;
-    use mirrorflow::solver::dual::{BorderedMatrix, LocalBasis};
+    use mirrorflow::solver::{
+        double_double::{DoubleDouble, Real},
+        dual::{BorderedMatrix, LocalBasis},
+    };
     use ndarray::Array2;
     use ndarray_linalg::{Inverse, Norm};
 
@@ -1186,17 +1189,22 @@ mod bordered_matrix {
     }
 
     /// Two features of one knot span one dimension of two.
-    #[test]
-    fn is_refused_where_it_is_singular() {
+    fn refused_where_it_is_singular<T: Real>() {
         let data = Dataset::from_points(&[0.0, 1.0], &[0.0, 0.0]).unwrap();
         let basis = LocalBasis::new(&data, Activation::Abs, 0.5);
-        let f = basis.functions(1, Sheet::Both, 0.25);
-        let mut matrix = BorderedMatrix::zero(2);
-        matrix.add_moments(basis.indices(1), [&f, &f], [1.0, 0.5, 1.0]);
-        assert!(matrix.factor(1e-12).is_none());
-        let g = basis.functions(1, Sheet::Both, 0.75);
-        matrix.add_moments(basis.indices(1), [&g, &g], [1.0, 0.5, 1.0]);
-        assert!(matrix.factor(1e-12).is_some());
+        let mut matrix = BorderedMatrix::<T>::zero(2);
+        for (knot, regular) in [(0.25, false), (0.75, true)] {
+            let f = basis.functions_in(1, Sheet::Both, knot);
+            let second = [1.0, 0.5, 1.0].map(T::from);
+            matrix.add_moments(basis.indices(1), [&f, &f], second);
+            assert_eq!(matrix.factor(1e-12).is_some(), regular, "{knot}");
+        }
+    }
+
+    #[test]
+    fn is_refused_where_it_is_singular() {
+        refused_where_it_is_singular::<f64>();
+        refused_where_it_is_singular::<DoubleDouble>();
     }
 }
 

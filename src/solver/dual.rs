@@ -214,11 +214,6 @@ impl LocalBasis {
         self.activation
     }
 
-    /// Coordinates z of the data: λᵀy = qᵀz.
-    pub fn target(&self) -> &[f64] {
-        &self.target
-    }
-
     /// Indices of the basis functions that live on an interval, as in [`Self::functions`].
     /// Slots that an interval does not use name some inner index and hold the value 0.
     pub fn indices(&self, interval: usize) -> [usize; 4] {
