@@ -521,6 +521,54 @@ fn numbers_are_what_they_say() {
     }
 }
 
+/// Of a start that single precision does not conserve, moves along the flow are what is left.
+#[test]
+fn single_precision_without_its_start_is_no_contradiction() {
+    let setting = Setting {
+        dataset: Dataset::figure1(),
+        activation: Activation::Relu,
+        bias: "uniform:1".parse().unwrap(),
+        potential: Potential::quadratic(),
+        scaling: Scaling::Unscaled,
+    };
+    let single = |values: &Array1<f64>| values.mapv(|v| f64::from(v as f32));
+    for seed in [0, 1, 2] {
+        let initial = Network::sample(&setting.bias, OutputInit::Zero, 200, seed);
+        let options = mirror_flow::Options {
+            loss: 1e-9,
+            ..Default::default()
+        };
+        let run = mirror_flow::train(&setting, &initial, &options, &mut |_| {}).unwrap();
+        let network = Network {
+            w: single(&run.network.w),
+            b: single(&run.network.b),
+            a: single(&run.network.a),
+            d: f64::from(run.network.d as f32),
+        };
+        let question = Question {
+            setting: &setting,
+            network: &network,
+            initial: None,
+            output: OutputInit::Zero,
+            uncentred: false,
+            alpha: 1e-2,
+            step: 1e-3,
+        };
+        let found = inspection::inspect(&question).unwrap();
+        assert_eq!(found.verdict(), Verdict::Consistent, "{found:?}");
+        let double = Question {
+            network: &run.network,
+            ..question.clone()
+        };
+        let sharper = inspection::inspect(&double).unwrap();
+        let allowed = |found: &inspection::Inspection| found.shape.unwrap().allowed;
+        assert!(
+            allowed(&sharper) <= allowed(&found),
+            "{sharper:?} {found:?}"
+        );
+    }
+}
+
 /// A layer that did not start at ±1 and does not say so: the report says what to save.
 #[test]
 fn input_weights_that_started_elsewhere_are_noticed() {

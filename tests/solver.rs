@@ -999,6 +999,64 @@ mod quadrature {
     }
 }
 
+/// One point is fitted by more than one formula.
+mod one_datum {
+    use super::*;
+
+    #[test]
+    fn is_fitted_and_certified() {
+        for activation in [Activation::Relu, Activation::Abs] {
+            for potential in ["quadratic", "power:3,1", "power:2.5,0.5", "hypentropy:0.5"] {
+                for (bias, proven) in [
+                    ("uniform:1", true),
+                    ("triangular:1.5,0.5", true),
+                    ("gaussian:0.7", false),
+                ] {
+                    for (x0, y0) in [(0.4, 0.7), (-0.3, -2.0)] {
+                        let setting = Setting {
+                            dataset: Dataset::from_points(&[x0], &[y0]).unwrap(),
+                            activation,
+                            bias: bias.parse().unwrap(),
+                            potential: potential.parse().unwrap(),
+                            scaling: Scaling::Scaled,
+                        };
+                        let h = infinite_width::minimize(&setting).unwrap();
+                        let certificate = certificate::certify(&h);
+                        assert_eq!(certificate.proven, proven, "{potential} {bias}");
+                        assert!(
+                            certificate.sup_error_bound < 1e-11,
+                            "{potential} {bias}: {certificate:?}"
+                        );
+                        assert!((h.value(x0) - y0).abs() <= 1e-14 + certificate.sup_error_bound);
+                        let reference = Reference::new(&h, &[]);
+                        for x in grid(&setting) {
+                            let at_x = Reference::new(&h, &[x]);
+                            let off = (at_x.value(x) - h.value(x)).abs();
+                            // The reference sums a thousand terms of the size of y.
+                            let allowed = certificate.sup_error_bound + 1e3 * EPS * y0.abs();
+                            assert!(off <= allowed, "{potential} {bias} at {x}: {off:e}");
+                        }
+                        // From a λ̂ that is off, the bound holds and is no waste.
+                        let wrong = h.with_coordinates(
+                            h.coordinates().iter().map(|q| q * (1.0 + 1e-4)).collect(),
+                        );
+                        let bound = certificate::certify(&wrong).sup_error_bound;
+                        let off = grid(&setting)
+                            .map(|x| (wrong.value(x) - h.value(x)).abs())
+                            .fold(0.0, f64::max);
+                        assert!(
+                            off <= bound && bound < 20.0 * off,
+                            "{potential} {bias}: {off:e} {bound:e}"
+                        );
+                        let cost = reference.expectation(|_, alpha| setting.potential.value(alpha));
+                        assert!((cost / h.cost() - 1.0).abs() < 1e-11, "{cost} {}", h.cost());
+                    }
+                }
+            }
+        }
+    }
+}
+
 mod interpolation {
     use super::*;
 
