@@ -167,7 +167,7 @@ impl LocalBasis {
         basis
     }
 
-    /// [`Self::target`] in the given arithmetic.
+    /// Coordinates z of the data, λᵀy = qᵀz, in the given arithmetic.
     pub fn target_in<T: Real>(&self) -> Vec<T> {
         let (m, half, real) = (self.len(), T::from(0.5), |v: f64| T::from(v));
         let x = |j: usize| real(self.x[j]);
