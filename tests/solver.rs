@@ -999,6 +999,149 @@ mod quadrature {
     }
 }
 
+/// The law of fluctuations by a dense regression on the nodes of another quadrature.
+mod fluctuations {
+    use super::*;
+    use mirrorflow::evidence::fluctuation;
+    use ndarray::Array2;
+    use ndarray_linalg::Solve;
+
+    #[test]
+    fn law_1_and_law_2_by_a_dense_regression() {
+        for (activation, bias, potential) in [
+            (Activation::Abs, "uniform:1", "power:3,1"),
+            (Activation::Relu, "uniform:1.5", "power:4,0.5"),
+            (Activation::Relu, "triangular:1.5,0.5", "hypentropy:0.7"),
+            (Activation::Abs, "gaussian:0.7", "quadratic"),
+            (Activation::Relu, "uniform:1", "quadratic"),
+        ] {
+            let setting = Setting {
+                dataset: match activation {
+                    Activation::Relu => Dataset::figure1(),
+                    Activation::Abs => Dataset::figure2(),
+                },
+                activation,
+                bias: bias.parse().unwrap(),
+                potential: potential.parse().unwrap(),
+                scaling: Scaling::Scaled,
+            };
+            let h = infinite_width::minimize(&setting).unwrap();
+            let (x, m) = (setting.dataset.x(), setting.dataset.len());
+            let points = [-1.4, -0.55, 0.1, 0.9, 1.3];
+            // u is linear between the data, and |α|^q has its kink where it vanishes.
+            let ends: Vec<f64> = [-9.0]
+                .into_iter()
+                .chain(x.iter().copied())
+                .chain([9.0])
+                .collect();
+            let zeros = Sheet::of(activation).iter().flat_map(|&sheet| {
+                let h = &h;
+                ends.windows(2).filter_map(move |pair| {
+                    let inside = |t: f64| pair[0] + t * (pair[1] - pair[0]);
+                    let [a, b] = [0.25, 0.75].map(|t| h.dual_function(sheet, inside(t)));
+                    let t = 0.25 - 0.5 * a / (b - a);
+                    (0.0..1.0).contains(&t).then(|| inside(t))
+                })
+            });
+            let cuts: Vec<f64> = zeros.chain(points).collect();
+            let Reference { nodes, potential } = Reference::new(&h, &cuts);
+            let mean = |g: &dyn Fn(Sheet, f64, f64) -> f64| -> f64 {
+                nodes
+                    .iter()
+                    .map(|&(sheet, c, weight, _, _, alpha)| weight * g(sheet, c, alpha))
+                    .sum()
+            };
+            let soft = |alpha: f64| potential.hessian(alpha).recip();
+            let matrix = Array2::from_shape_fn((m, m), |(i, j)| {
+                mean(&|sheet, c, alpha| {
+                    soft(alpha) * sheet.feature(x[i], c) * sheet.feature(x[j], c)
+                })
+            });
+            let weights = points.map(|point| {
+                let right: Array1<f64> = x
+                    .iter()
+                    .map(|&xi| {
+                        mean(&|sheet, c, alpha| {
+                            soft(alpha) * sheet.feature(point, c) * sheet.feature(xi, c)
+                        })
+                    })
+                    .collect();
+                matrix.solve(&right).unwrap()
+            });
+            let rest = |k: usize, sheet: Sheet, c: f64| {
+                let fitted: f64 = x
+                    .iter()
+                    .zip(&weights[k])
+                    .map(|(&xi, w)| w * sheet.feature(xi, c))
+                    .sum();
+                sheet.feature(points[k], c) - fitted
+            };
+            let covariance = |one: &dyn Fn(Sheet, f64) -> f64,
+                              other: &dyn Fn(Sheet, f64) -> f64| {
+                mean(&|sheet, c, alpha| alpha * alpha * one(sheet, c) * other(sheet, c))
+                    - mean(&|sheet, c, alpha| alpha * one(sheet, c))
+                        * mean(&|sheet, c, alpha| alpha * other(sheet, c))
+            };
+            let refitted = fluctuation::covariance(&h, &points).unwrap();
+            let frozen = fluctuation::frozen_covariance(&h, &points).unwrap();
+            let deviations = fluctuation::standard_deviations(&h, &points).unwrap();
+            let size = frozen.diag().iter().fold(0.0_f64, |a, v| a.max(v.abs()));
+            for (i, j) in (0..points.len()).flat_map(|i| (0..points.len()).map(move |j| (i, j))) {
+                let expected =
+                    covariance(&|sheet, c| rest(i, sheet, c), &|sheet, c| rest(j, sheet, c));
+                let found = refitted[[i, j]];
+                assert!(
+                    (found - expected).abs() <= 1e-10 * size,
+                    "{potential} {i} {j}: {found:e} {expected:e}"
+                );
+                let feature = |k: usize| move |sheet: Sheet, c: f64| sheet.feature(points[k], c);
+                let expected = covariance(&feature(i), &feature(j));
+                let found = frozen[[i, j]];
+                assert!(
+                    (found - expected).abs() <= 1e-10 * size,
+                    "{potential} {i} {j}: {found:e} {expected:e}"
+                );
+                if i == j {
+                    let square = deviations[i] * deviations[i];
+                    assert!((square - refitted[[i, i]]).abs() <= 1e-12 * size);
+                }
+            }
+            for (k, &point) in points.iter().enumerate() {
+                let neurons: Vec<(Sheet, f64)> = nodes
+                    .iter()
+                    .step_by(37)
+                    .map(|node| (node.0, node.1))
+                    .collect();
+                let influences = fluctuation::influences(&h, point, &neurons).unwrap();
+                for (&(sheet, c), found) in neurons.iter().zip(influences) {
+                    let expected = h.alpha(sheet, c) * rest(k, sheet, c);
+                    assert!(
+                        (found - expected).abs() <= 1e-9 * (1.0 + expected.abs()),
+                        "{found:e} {expected:e}"
+                    );
+                }
+            }
+            if matches!(setting.potential.family(), Family::Quadratic { .. }) {
+                // Sixteen points err by 16⁻⁵ or so where α^1.5 ends at 0.
+                for (exponent, tolerance) in [(3.0, 1e-9), (4.0, 1e-9), (2.5, 1e-6)] {
+                    let gap = fluctuation::agreement_gap(&h, exponent, &points).unwrap();
+                    for (k, found) in gap.into_iter().enumerate() {
+                        let force = |alpha: f64| {
+                            exponent * alpha.abs().powf(exponent - 1.0).copysign(alpha)
+                        };
+                        let expected = -mean(&|sheet, c, alpha| force(alpha) * rest(k, sheet, c))
+                            / potential.hessian(0.0);
+                        assert!(
+                            (found - expected).abs() <= tolerance * (1.0 + expected.abs()),
+                            "{found:e} {expected:e}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// One point is fitted by more than one formula.
 mod one_datum {
     use super::*;
