@@ -547,10 +547,14 @@ impl Display for Ledger {
         }
         for claim in &self.claims {
             if let Some(fault) = claim.fault() {
-                let verdict = claim.verdict.to_string().to_uppercase();
+                // A claim that holds is here for its twin.
+                let word = match claim.verdict {
+                    Verdict::Holds => "ALIVE".into(),
+                    verdict => verdict.to_string().to_uppercase(),
+                };
                 write_wrapped(
                     f,
-                    &format!("{verdict:<12}  "),
+                    &format!("{word:<12}  "),
                     &format!("{}: {fault}", claim.id),
                 )?;
             }
