@@ -380,6 +380,16 @@ mod potential_accuracy {
                 );
             }
         }
+        // The series of a divergence whose terms add up to far less than 1.
+        let steep = Case::Power(1.02, 0.0);
+        for (z, z0) in [(1.49, 1.0), (1.0, 1.49), (-0.7, -1.0)] {
+            let (big, big0) = (Real::new(z, 256), Real::new(z0, 256));
+            let ([value, ..], [value0, slope0, ..]) = (exact(steep, &big), exact(steep, &big0));
+            let divergence = value - value0 - slope0 * (big - big0);
+            let found = steep.potential().bregman_divergence(z, z0);
+            let ulps = ulps(found, &divergence, 1.0).unwrap();
+            assert!(ulps < 45.0, "{found:e} is {ulps} ulp off");
+        }
         // Next to 0 it is what it is at 0, whatever the other argument.
         let f = Potential::hypentropy(1.0).unwrap();
         assert!(close(
