@@ -2,13 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod strategies;
+
 use assert_cmd::Command;
 use mirrorflow::{
     evidence::{
         fluctuation,
         inspection::{self, Question, Verdict},
     },
-    setting::{Activation, Archive, Dataset, Network, OutputInit, Potential, Scaling, Setting},
+    setting::{Activation, Archive, Network, OutputInit, Scaling, Setting},
     solver::{bregman_projection, infinite_width, mirror_flow},
 };
 use ndarray::{Array1, Array2};
@@ -18,6 +20,7 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
 };
+use strategies::figure;
 use tempfile::TempDir;
 
 const SCALED_ABS: [&str; 4] = ["--activation", "abs", "--scaling", "scaled"];
@@ -350,16 +353,7 @@ fn numbers_are_what_they_say() {
             "random:1,0.5".parse().unwrap(),
         ),
     ] {
-        let setting = Setting {
-            dataset: match activation {
-                Activation::Relu => Dataset::figure1(),
-                Activation::Abs => Dataset::figure2(),
-            },
-            activation,
-            bias: "uniform:1".parse().unwrap(),
-            potential: potential.parse().unwrap(),
-            scaling,
-        };
+        let setting = figure(activation, potential, scaling);
         let (data, n) = (&setting.dataset, 150);
         let initial = Network::sample(&setting.bias, output, n, 3);
         let options = mirror_flow::Options {
@@ -524,13 +518,7 @@ fn numbers_are_what_they_say() {
 /// Of a start that single precision does not conserve, moves along the flow are what is left.
 #[test]
 fn single_precision_without_its_start_is_no_contradiction() {
-    let setting = Setting {
-        dataset: Dataset::figure1(),
-        activation: Activation::Relu,
-        bias: "uniform:1".parse().unwrap(),
-        potential: Potential::quadratic(),
-        scaling: Scaling::Unscaled,
-    };
+    let setting = figure(Activation::Relu, "quadratic", Scaling::Unscaled);
     let single = |values: &Array1<f64>| values.mapv(|v| f64::from(v as f32));
     for seed in [0, 1, 2] {
         let initial = Network::sample(&setting.bias, OutputInit::Zero, 200, seed);
@@ -574,13 +562,7 @@ fn single_precision_without_its_start_is_no_contradiction() {
 fn input_weights_that_started_elsewhere_are_noticed() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("net.npz");
-    let setting = Setting {
-        dataset: Dataset::figure2(),
-        activation: Activation::Abs,
-        bias: "uniform:1".parse().unwrap(),
-        potential: Potential::quadratic(),
-        scaling: Scaling::Scaled,
-    };
+    let setting = figure(Activation::Abs, "quadratic", Scaling::Scaled);
     let signs = Network::sample(&setting.bias, OutputInit::Zero, 200, 0);
     for (size, noticed) in [(0.4, true), (1.0, false), (1.7, true)] {
         let initial = Network {

@@ -22,19 +22,7 @@ use ndarray::{Array1, Array2};
 use ndarray_linalg::LeastSquaresSvd;
 use proptest::prelude::*;
 use std::path::Path;
-
-fn figure(activation: Activation, potential: &str, scaling: Scaling) -> Setting {
-    Setting {
-        dataset: match activation {
-            Activation::Relu => Dataset::figure1(),
-            Activation::Abs => Dataset::figure2(),
-        },
-        activation,
-        bias: "uniform:1".parse().unwrap(),
-        potential: potential.parse().unwrap(),
-        scaling,
-    }
-}
+use strategies::figure;
 
 fn sample(setting: &Setting, width: usize, seed: u64) -> Network {
     Network::sample(&setting.bias, OutputInit::Zero, width, seed)

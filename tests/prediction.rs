@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
+mod strategies;
+
 use mirrorflow::{
     evidence::{
         ensemble::{self, spread},
         fluctuation, prediction,
     },
-    setting::{Activation, Dataset, Network, OutputInit, Scaling, Setting},
+    setting::{Activation, Network, OutputInit, Scaling},
     solver::{
         dual::Sheet,
         infinite_width::{self, Solution},
@@ -16,22 +18,10 @@ use mirrorflow::{
 };
 use ndarray::{Array1, Array2};
 use ndarray_linalg::{Cholesky, Eigh, UPLO};
-
-fn setting(activation: Activation, potential: &str, scaling: Scaling) -> Setting {
-    Setting {
-        dataset: match activation {
-            Activation::Relu => Dataset::figure1(),
-            Activation::Abs => Dataset::figure2(),
-        },
-        activation,
-        bias: "uniform:1".parse().unwrap(),
-        potential: potential.parse().unwrap(),
-        scaling,
-    }
-}
+use strategies::figure;
 
 fn solved(activation: Activation, potential: &str) -> Solution {
-    infinite_width::minimize(&setting(activation, potential, Scaling::Scaled)).unwrap()
+    infinite_width::minimize(&figure(activation, potential, Scaling::Scaled)).unwrap()
 }
 
 /// Means over knots by the midpoint rule, cut nowhere: right to 10⁻⁴.
@@ -129,8 +119,8 @@ fn curvatures_occur_as_often_as_is_said() {
 #[test]
 fn ensembles_are_drawn_and_ordered() {
     let settings = [
-        setting(Activation::Abs, "quadratic", Scaling::Scaled),
-        setting(Activation::Abs, "power:3,1", Scaling::Scaled),
+        figure(Activation::Abs, "quadratic", Scaling::Scaled),
+        figure(Activation::Abs, "power:3,1", Scaling::Scaled),
     ];
     let members = ensemble::draw(&settings, &[40, 60], 3).unwrap();
     let keys: Vec<_> = members

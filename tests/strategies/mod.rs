@@ -6,7 +6,7 @@
 // Each test binary compiles its own copy and uses a part of it.
 #![allow(dead_code)]
 
-use mirrorflow::setting::{BiasDensity, Dataset};
+use mirrorflow::setting::{Activation, BiasDensity, Dataset, Scaling, Setting};
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, RngSeed};
 
@@ -20,6 +20,20 @@ pub fn config(cases: u32) -> ProptestConfig {
         ))),
         max_shrink_time: 30_000,
         ..ProptestConfig::default()
+    }
+}
+
+/// The data of figure 1 for ReLU, of figure 2 for |·|, with uniform biases.
+pub fn figure(activation: Activation, potential: &str, scaling: Scaling) -> Setting {
+    Setting {
+        dataset: match activation {
+            Activation::Relu => Dataset::figure1(),
+            Activation::Abs => Dataset::figure2(),
+        },
+        activation,
+        bias: "uniform:1".parse().unwrap(),
+        potential: potential.parse().unwrap(),
+        scaling,
     }
 }
 
