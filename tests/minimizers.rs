@@ -7,7 +7,13 @@ mod verdict;
 
 mod relu_minimizer {
     use super::verdict;
-    use mirrorflow::claims::{Context, minimizer::relu::CLAIM};
+    use mirrorflow::{
+        claims::{Context, minimizer::relu::CLAIM},
+        setting::{Activation, Dataset, Potential, Scaling, Setting},
+        solver::{infinite_width, spline::RepresentationCost},
+    };
+    use num_rational::BigRational;
+    use num_traits::ToPrimitive;
 
     #[test]
     fn the_theory_holds_and_each_twin_is_rejected() {
@@ -22,6 +28,57 @@ mod relu_minimizer {
             .iter()
             .filter(|evidence| evidence.what.contains("χ²"));
         assert!(tests.clone().count() == 3 && tests.all(|evidence| !evidence.passed));
+    }
+
+    /// A twin's cone program is that twin's: on figure 1 it is as far from the theory as the twin's rational minimiser.
+    #[test]
+    fn twins_are_the_same_by_both_routes() {
+        let findings = (CLAIM.check)(&Context::new(0, 1)).unwrap();
+        let setting = Setting {
+            dataset: Dataset::figure1(),
+            activation: Activation::Relu,
+            bias: "uniform:1".parse().unwrap(),
+            potential: Potential::quadratic(),
+            scaling: Scaling::Unscaled,
+        };
+        let theory = infinite_width::minimize(&setting).unwrap();
+        let exact = |v: f64| BigRational::from_float(v).unwrap();
+        let (x, edge) = (setting.dataset.x(), setting.dataset.largest_input());
+        let between = x.windows(2).map(|x| (x[0] + x[1]) / 2.0);
+        let points: Vec<f64> = between.chain([-1.25 * edge, 1.25 * edge]).collect();
+        let [xs, ys] =
+            [x, setting.dataset.y()].map(|v| v.iter().map(|&v| exact(v)).collect::<Vec<_>>());
+        for (twin, slopes, offset) in [
+            (0, (0, 1), (0, 1)),
+            (1, (0, 1), (1, 1)),
+            (2, (1, 1), (10, 11)),
+            (3, (2, 1), (2, 1)),
+        ] {
+            let ratio = |(p, q): (i32, i32)| BigRational::new(p.into(), q.into());
+            let mut cost = RepresentationCost::relu(exact(1.0));
+            cost.slopes_weight *= ratio(slopes);
+            cost.offset_weight *= ratio(offset);
+            let h = cost.minimizer(&xs, &ys).unwrap().function;
+            let distances = points
+                .iter()
+                .map(|&x| (theory.value(x) - h.value(&exact(x)).to_f64().unwrap()).abs());
+            let distance = distances.fold(0.0, f64::max);
+            let conic = &findings.controls[twin][0];
+            assert!(
+                conic.what.starts_with("figure 1: |dual − cone program"),
+                "{}",
+                conic.what
+            );
+            assert!(
+                (conic.measured - distance).abs() <= conic.threshold,
+                "{twin}: {distance:e} {conic:?}"
+            );
+            // Even data have no slopes to be dropped.
+            assert!(
+                twin == 1 || conic.threshold < 0.1 * distance,
+                "{twin}: {distance:e} {conic:?}"
+            );
+        }
     }
 }
 

@@ -225,15 +225,16 @@ impl Conjugate {
 
     /// ∫ A_ℓ dt, ∫ A_ℓ t dt and ∫ A_ℓ t² dt over a piece, ℓ = `level` ≤ 1 (for ℓ = 1 the third is not known).
     fn integrals(&self, level: usize, [from, to]: &[Point; 2]) -> [Ball; 3] {
-        // Here the closed form's loss of |u/Δu|² and what Taylor's formula leaves, |Δu/u|³, are about equal.
-        const FAR: f64 = 1e6;
+        // From here on Taylor's formula, which leaves |Δu/u|³, may be better than the closed form, which loses |u/Δu|², for the
+        // third |u/Δu|³: from 10⁶ or 10⁵ on it is.
+        const FAR: f64 = 1e4;
         let change = to.u - from.u;
         let largest = from.u.magnitude().max(to.u.magnitude());
         let known = |integrals: &[Ball; 3]| {
             let mut all = integrals[..3 - level].iter();
             all.all(|one| one.radius().is_finite())
         };
-        if change.mignitude() * FAR > largest {
+        let closed = (change.mignitude() > 0.0).then(|| {
             // A_{ℓ+k} in units of U^k, k = 1 … 3, U the largest |u|. What is divided by Δu, whose error is relative to u,
             // is a difference already.
             let unit = exact(largest);
@@ -249,14 +250,17 @@ impl Conjugate {
             let (step, twice) = (change / unit, exact(2.0));
             let slope = (two[1] - two[0]) / step;
             let bend = (three[1] - three[0]) / step;
-            let closed = [
+            [
                 (one[1] - one[0]) / step,
                 (one[1] - slope) / step,
                 (one[1] - twice * (two[1] - bend) / step) / step,
-            ];
-            if known(&closed) {
-                return closed;
-            }
+            ]
+        });
+        let closed = closed.filter(known);
+        if let Some(closed) = closed
+            && change.mignitude() * FAR > largest
+        {
+            return closed;
         }
         let values = |point: &Point| [point.alpha(), point.conjugate()];
         let (here, there) = (values(from), values(to));
@@ -279,7 +283,14 @@ impl Conjugate {
             orders.fold(exact(0.0), |sum, (&term, order)| sum + term / exact(order))
         });
         if known(&taylor) {
-            return taylor;
+            let better = |k: usize| match closed {
+                Some(closed) if closed[k].radius() < taylor[k].radius() => closed[k],
+                _ => taylor[k],
+            };
+            return [0, 1, 2].map(better);
+        }
+        if let Some(closed) = closed {
+            return closed;
         }
         // α is monotone; φ* as well, on either side of 0.
         let same = from.u.least() > 0.0 && to.u.least() > 0.0

@@ -20,12 +20,8 @@ pub fn record(claim: &Claim) -> JudgedClaim {
     }
     lines.extend(kinds.iter().map(|(kind, count)| format!("{count} {kind}")));
     for twin in &judged.controls {
-        let fate = if twin.rejected {
-            "rejected"
-        } else {
-            "survives"
-        };
-        lines.push(format!("twin {}: {fate}", twin.id));
+        let [disagree, all] = twin.disagreeing;
+        lines.push(format!("twin {}: {disagree} of {all} disagree", twin.id));
     }
     insta::with_settings!({ snapshot_path => "../../snapshots", prepend_module_to_snapshot => false }, {
         assert_snapshot!(claim.id, lines.join("\n"));
