@@ -1,10 +1,11 @@
 //! Registry, proofs.md and tests name the same claims.
 
 use mirrorflow::{
-    claims,
+    claims::{self, Context},
     evidence::{Evidence, Kind, distance, extrapolation, statistics::SIZE},
     setting::{Activation, BiasDensity, Dataset, Network, OutputInit, Potential, Scaling, Setting},
 };
+use rand::Rng;
 use std::collections::BTreeSet;
 
 #[test]
@@ -67,6 +68,31 @@ fn all_tests_together_are_wrong_once_in_a_thousand_audits() {
     assert!(counts.iter().sum::<f64>() * SIZE < 1e-3, "{counts:?}");
     let after_retest: f64 = counts.iter().map(|count| (count * SIZE).powi(2)).sum();
     assert!(after_retest < 1e-6, "{after_retest:e}");
+}
+
+/// Networks of other numbers, families and seeds are drawn independently, and so are random problems.
+#[test]
+fn draws_are_apart() {
+    let (mut draws, mut problems) = (BTreeSet::new(), BTreeSet::new());
+    for seed in [0, 1, 2, 3, 1_000_000, u64::MAX / 3, u64::MAX] {
+        let context = Context::new(seed, 1);
+        for family in [1, 64, 128] {
+            for (number, draw) in (0..5).flat_map(|number| [0, 1, 999].map(|draw| (number, draw))) {
+                assert!(draws.insert(context.draws(family, number) ^ draw));
+            }
+            assert!(problems.insert(context.problems(family).next_u64()));
+        }
+    }
+}
+
+/// Twice the effort, twice the random problems: three more beside the three of the figures.
+#[test]
+fn effort_multiplies_problems() {
+    let count = |effort| {
+        let findings = (claims::dynamics::projection::CLAIM.check)(&Context::new(0, effort));
+        findings.expect("a check").evidence.len()
+    };
+    assert_eq!(2 * count(2), 3 * count(1));
 }
 
 #[test]

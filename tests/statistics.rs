@@ -2,11 +2,16 @@
 
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
-use mirrorflow::evidence::{
-    Evidence,
-    ensemble::{log_ratio, spread},
-    statistics::{self, Alternative, SIZE},
+use mirrorflow::{
+    claims::{Context, agreement, dynamics::lazy},
+    evidence::{
+        Evidence,
+        ensemble::{log_ratio, spread},
+        statistics::{self, Alternative, SIZE},
+    },
 };
+use rayon::prelude::*;
+use statrs::distribution::{ChiSquared, ContinuousCDF, Normal};
 
 /// The two-sided quantile of the standard normal law at 10⁻⁵.
 const CRITICAL: f64 = 4.417_173_413_469_02;
@@ -136,4 +141,48 @@ fn summaries_of_samples() {
     assert!(close(ratio, 2.0 * 2.0_f64.ln()));
     let variance: f64 = 0.01 / 4.0 + 0.04 / 9.0 + 0.09 + 0.01 / 25.0;
     assert!(close(error, variance.sqrt() / 2.0), "{error}");
+}
+
+/// Standard errors are predicted: over seeds the deviations in units of them are as large as that, and would not be if they
+/// were wrong by a factor 2.
+#[test]
+fn deviations_are_as_large_as_their_standard_errors() {
+    let outcomes: Vec<Vec<Evidence>> = [agreement::CLAIM, lazy::SCALED]
+        .into_par_iter()
+        .flat_map(|claim| {
+            (101_u64..117)
+                .into_par_iter()
+                .map(move |seed| (claim, seed))
+        })
+        .map(|(claim, seed)| {
+            let context = Context {
+                calibrating: true,
+                ..Context::new(seed, 1)
+            };
+            (claim.check)(&context).unwrap().evidence
+        })
+        .collect();
+    let normal = Normal::standard();
+    for (comparison, count) in [
+        ("mean of |f_φ − f_GF|", 128),
+        ("slope of log|f_φ − f_GF|", 64),
+        ("scatter of ", 64),
+    ] {
+        let tests = outcomes
+            .iter()
+            .flatten()
+            .filter(|one| one.what.contains(comparison));
+        let deviations: Vec<f64> = tests
+            .map(|one| normal.inverse_cdf(p_value(one) / 2.0))
+            .collect();
+        assert_eq!(deviations.len(), count, "{comparison}");
+        let squares: f64 = deviations.iter().map(|z| z * z).sum();
+        let law = ChiSquared::new(count as f64).unwrap();
+        let passes = |sum: f64| law.cdf(sum).min(law.sf(sum)) > SIZE / 2.0;
+        assert!(passes(squares), "{comparison}: {squares} for {count}");
+        assert!(
+            !passes(squares / 4.0) && !passes(squares * 4.0),
+            "{comparison}: {squares} for {count}"
+        );
+    }
 }

@@ -97,15 +97,15 @@ fn check(context: &Context) -> Result<Findings> {
     let gaps: Vec<Gap> = problems
         .into_par_iter()
         .enumerate()
-        .map(|(block, (name, setting))| {
-            let seed = context.seed.wrapping_mul(1_000_003) ^ ((256 + block as u64) << 40);
+        .map(|(number, (name, setting))| {
+            let seed = context.draws(256, number);
             Gap::measure(name, setting, context.effort, seed)
         })
         .collect::<Result<_>>()?;
     // |z|⁴ up to a millionth of z², which is its own rescaling up to a factor.
     let degenerate = gaps[1].against(Potential::power(4.0, 1e-6)?, |_| 1.0)?;
     let scaled = gaps[0].against(gaps[0].setting.potential, |_| 1.0)?;
-    let trained = gaps[0].trained(context.seed.wrapping_mul(1_000_003) ^ (264 << 40))?;
+    let trained = gaps[0].trained(context.draws(264, 0))?;
     let judge = |theory| -> Vec<Evidence> {
         let evidence = gaps.iter().flat_map(|gap| gap.judge(theory));
         evidence.chain([trained.clone()]).collect()

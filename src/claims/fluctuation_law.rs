@@ -75,7 +75,7 @@ struct Measurement {
 fn check(context: &Context) -> Result<Findings> {
     let measurements = SETTINGS.iter().zip(0..);
     let measurements: Vec<_> = measurements
-        .map(|(entry, block)| measure(context, entry, block))
+        .map(|(entry, number)| measure(context, entry, number))
         .collect::<Result<_>>()?;
     let twins = [Theory::VarianceOff, Theory::MultipliersKept];
     let controls = twins.iter().map(|twin| judge(&measurements, *twin));
@@ -88,7 +88,7 @@ fn check(context: &Context) -> Result<Findings> {
 fn measure(
     context: &Context,
     &(activation, potential, scaling, points): &(Activation, &str, Scaling, [f64; 6]),
-    block: u64,
+    number: usize,
 ) -> Result<Measurement> {
     let potential: Potential = potential.parse()?;
     let (dataset, data) = match activation {
@@ -108,7 +108,7 @@ fn measure(
     };
     let name = format!("{data}, {scaled} {potential}");
     let draws = DRAWS * context.effort;
-    let seed = (context.seed, 64 + block);
+    let seed = context.draws(64, number);
     let solution = infinite_width::minimize(&setting)?;
     let mut centre: Array1<f64> = points.iter().map(|&x| solution.value(x)).collect();
     // Unscaled potentials are off by law 2's c δ(x)/n^(q−2) at width n.

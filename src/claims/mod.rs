@@ -12,6 +12,8 @@ mod sample;
 pub mod sharp_hypotheses;
 
 use crate::{Result, evidence::Evidence};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 /// What a run of the audit is a function of.
@@ -34,6 +36,17 @@ impl Context {
             effort,
             calibrating: false,
         }
+    }
+
+    /// Seed of the networks with this number in a family. Those with other numbers or in other families, and those of other
+    /// seeds, are drawn independently; the draws k < 2⁴⁰ of one number are told apart by `^ k`.
+    pub const fn draws(&self, family: u64, number: usize) -> u64 {
+        self.seed.wrapping_mul(1_000_003) ^ ((family + number as u64) << 40)
+    }
+
+    /// Generator of a family's random problems.
+    pub fn problems(&self, family: u64) -> ChaCha8Rng {
+        ChaCha8Rng::seed_from_u64(self.seed.wrapping_mul(31).wrapping_add(family))
     }
 
     /// How many random problems to solve where the whole check at effort 1 has so many.

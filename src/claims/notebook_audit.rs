@@ -117,20 +117,15 @@ fn check(context: &Context) -> Result<Findings> {
     let stops = stops
         .into_par_iter()
         .enumerate()
-        .map(|(block, (number, potential))| {
-            Stop::new(
-                number,
-                potential,
-                context.seed ^ ((420 + block as u64) << 40),
-            )
+        .map(|(number, (figure, potential))| {
+            Stop::new(figure, potential, context.draws(420, number))
         });
     let stops: Vec<Stop> = stops.collect::<Result<_>>()?;
     let centring = ["power:3,1", "power:4,1"].into_par_iter().enumerate();
-    let centring = centring.map(|(block, potential)| {
-        Centring::new(potential, context.seed ^ ((428 + block as u64) << 40))
-    });
+    let centring =
+        centring.map(|(number, potential)| Centring::new(potential, context.draws(428, number)));
     let centring: Vec<Centring> = centring.collect::<Result<_>>()?;
-    let steps = Steps::new(context.seed ^ (432 << 40))?;
+    let steps = Steps::new(context.draws(432, 0))?;
     let judge = |theory| -> Result<Vec<Evidence>> {
         let mut evidence = drawn_curvature(theory)?;
         evidence.extend(moved_data(theory)?);

@@ -88,11 +88,11 @@ fn check(context: &Context) -> Result<Findings> {
         ("figure 2", &two, abs, "hypentropy:1", Scaling::Scaled, &ABS),
     ];
     let mut samples = Vec::new();
-    for ((data, dataset, activation, potential, scaling, points), block) in
+    for ((data, dataset, activation, potential, scaling, points), number) in
         entries.into_iter().zip(0..)
     {
         let setting = setting(dataset.clone(), activation, potential, scaling)?;
-        let seed = context.seed.wrapping_mul(1_000_003) ^ ((368 + block) << 40);
+        let seed = context.draws(368, number);
         let name = format!("{}, n = {WIDTH}", describe(data, &setting));
         let draws = (DRAWS * context.effort) as u64;
         let draws = (0..draws).into_par_iter();
@@ -112,7 +112,7 @@ fn check(context: &Context) -> Result<Findings> {
                 output_weight: 0.25,
                 output_bias,
             };
-            let seed = context.seed.wrapping_mul(1_000_003) ^ ((376 + number as u64) << 40);
+            let seed = context.draws(376, number);
             let name = describe(data, &setting);
             Agreement::new(&Ensemble::new(name, setting, NEURONS, seed, output))
         })

@@ -8,8 +8,6 @@ mod numerical;
 
 use num_rational::BigRational;
 use num_traits::Signed;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 
 use self::exact::ExactCase;
 use self::numerical::NumericalCase;
@@ -74,7 +72,7 @@ fn check(context: &Context) -> Result<Findings> {
 }
 
 fn measure(context: &Context) -> Result<Measurement> {
-    let mut rng = ChaCha8Rng::seed_from_u64(context.seed);
+    let mut rng = context.problems(0);
     let exact = (0..context.random(16)).map(|_| ExactCase::draw(&mut rng));
     let exact = exact.collect::<Result<_>>()?;
     let (gaussian, triangular) = (

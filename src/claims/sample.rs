@@ -47,19 +47,19 @@ pub(super) fn whitening(covariance: &Array2<f64>) -> Result<Array2<f64>> {
 }
 
 impl Sample {
-    /// Draws and projects networks; `block` keeps samples of one run apart.
+    /// Draws and projects networks.
     pub(super) fn draw(
         name: &str,
         setting: &Setting,
         points: &[f64],
         width: usize,
         draws: usize,
-        (seed, block): (u64, u64),
+        seed: u64,
     ) -> Result<Self> {
         let solution = infinite_width::minimize(setting)?;
         let covariance = fluctuation::covariance(&solution, points)?;
         let networks = (0..draws as u64).into_par_iter().map(|draw| {
-            let seed = seed.wrapping_mul(1_000_003) ^ (block << 40) ^ draw;
+            let seed = seed ^ draw;
             let network = Network::sample(&setting.bias, OutputInit::Zero, width, seed);
             let network = bregman_projection::project(setting, &network)?.network;
             let output = |&x: &f64| network.output(setting.activation, x);

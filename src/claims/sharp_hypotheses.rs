@@ -94,14 +94,13 @@ use Theory::{
 const POINTS: [f64; 9] = [-1.5, -0.8, -0.5, -0.1, 0.1, 0.3, 0.5, 0.8, 1.5];
 
 fn check(context: &Context) -> Result<Findings> {
-    let seed = context.seed.wrapping_mul(1_000_003);
-    let quartic = Quartic::new(seed ^ (440 << 40))?;
+    let quartic = Quartic::new(context.draws(440, 0))?;
     let kinked = Kinked::new()?;
-    let small = SmallStart::new(seed ^ (441 << 40))?;
+    let small = SmallStart::new(context.draws(441, 0))?;
     let dependent = Dependent::new()?;
     let atoms = Atoms::new()?;
-    let outside = Outside::new(seed ^ (442 << 40))?;
-    let mean = MeanOutput::new(seed ^ (443 << 40))?;
+    let outside = Outside::new(context.draws(442, 0))?;
+    let mean = MeanOutput::new(context.draws(443, 0))?;
     let judge = |theory| -> Vec<Evidence> {
         let mut evidence = quartic.judge(theory);
         evidence.extend(kinked.judge(theory));

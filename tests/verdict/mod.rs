@@ -6,7 +6,8 @@ use mirrorflow::{
     report::ledger::{JudgedClaim, Verdict},
 };
 
-/// Checks a claim under seed 0 and compares verdicts and counts, no floats, with its snapshot.
+/// Checks a claim under seed 0 and compares verdicts, counts and what was compared, no floats that were computed, with its
+/// snapshot.
 pub fn record(claim: &Claim) -> JudgedClaim {
     let judged = JudgedClaim::check(claim, &Context::new(0, 1));
     let mut lines = vec![format!("{}: {}", judged.id, judged.verdict)];
@@ -23,6 +24,16 @@ pub fn record(claim: &Claim) -> JudgedClaim {
         let [disagree, all] = twin.disagreeing;
         lines.push(format!("twin {}: {disagree} of {all} disagree", twin.id));
     }
+    lines.push("compared:".into());
+    // Without the centres that scatter is about, which were computed.
+    let computed = |word: &str| {
+        word.split_once('.')
+            .is_some_and(|(_, decimals)| decimals.len() > 4)
+    };
+    lines.extend(judged.evidence.iter().map(|one| {
+        let words = one.what.split(' ').filter(|word| !computed(word));
+        words.collect::<Vec<_>>().join(" ")
+    }));
     insta::with_settings!({ snapshot_path => "../../snapshots", prepend_module_to_snapshot => false }, {
         assert_snapshot!(claim.id, lines.join("\n"));
     });

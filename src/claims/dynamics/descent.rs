@@ -84,7 +84,7 @@ fn check(context: &Context) -> Result<Findings> {
         .into_par_iter()
         .enumerate()
         .map(|(number, (name, setting))| {
-            let seed = context.seed.wrapping_mul(1_000_003) ^ ((240 + number as u64) << 40);
+            let seed = context.draws(240, number);
             Trial::measure(&Ensemble::new(
                 name,
                 setting,

@@ -78,7 +78,7 @@ use Theory::{HalfTheParameter, KernelEndAlone, Paper, SameClock};
 fn check(context: &Context) -> Result<Findings> {
     let (one, two) = (Dataset::figure1(), Dataset::figure2());
     let mut problems = Vec::new();
-    for draw in 0..context.effort as u64 {
+    for _ in 0..context.effort {
         for (data, dataset, activation, u, v) in [
             ("figure 1", &one, Activation::Relu, 0.5, 0.5),
             ("figure 2", &two, Activation::Abs, 0.25, 0.25),
@@ -86,8 +86,7 @@ fn check(context: &Context) -> Result<Findings> {
             ("figure 2", &two, Activation::Abs, 0.25, 0.5),
         ] {
             let setting = setting(dataset.clone(), activation, "quadratic", Scaling::Unscaled)?;
-            let number = (4 * draw + problems.len() as u64 % 4) << 40;
-            let seed = context.seed.wrapping_mul(1_000_003) ^ (416 << 40) ^ number;
+            let seed = context.draws(416, problems.len());
             problems.push((format!("{data}, {activation:?}"), setting, [u, v], seed));
         }
     }

@@ -126,7 +126,7 @@ fn check(context: &Context, scaling: Scaling) -> Result<Findings> {
                 OutputInit::Zero => "zero output",
                 OutputInit::Random { .. } => "random output",
             };
-            let seed = context.seed.wrapping_mul(1_000_003) ^ ((160 + number as u64) << 40);
+            let seed = context.draws(160, number);
             let name = format!("{name}, {start}");
             Trial::new(Ensemble::new(name, setting, NEURONS, seed, output))
         })
@@ -394,7 +394,7 @@ fn scattered(context: &Context, name: &str, setting: &Setting) -> Result<Vec<Evi
         ("n max|Δa|", at_corner),
         ("(φ*)'(Σλ)", Array1::ones(x.len())),
     ];
-    let seed = context.seed.wrapping_mul(1_000_003) ^ (192 << 40);
+    let seed = context.draws(192, 0);
     let covariance = multiplier_covariance(setting, &potential, &lambda, seed)?;
     let draws = (DRAWS * context.effort) as u64;
     let measured: Vec<[f64; 2]> = (1..=draws)

@@ -86,7 +86,7 @@ fn check(context: &Context) -> Result<Findings> {
         .par_iter()
         .enumerate()
         .map(|(number, (name, setting))| {
-            let seed = context.seed.wrapping_mul(1_000_003) ^ ((220 + number as u64) << 40);
+            let seed = context.draws(220, number);
             Path::measure(name, setting, seed)
         })
         .collect::<Result<_>>()?;

@@ -11,8 +11,7 @@ pub mod uncentred;
 
 use ndarray::{Array1, Array2};
 use ndarray_linalg::LeastSquaresSvd;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::Rng;
 
 use super::Context;
 use crate::{
@@ -328,12 +327,12 @@ const DENSITIES: [&str; 5] = [
 /// Random problems of either activation and any density under these potentials, values up to 1/16.
 pub(super) fn random_settings(
     context: &Context,
-    block: u64,
+    family: u64,
     count: usize,
     potentials: &[&str],
     scaling: Scaling,
 ) -> Result<Vec<(String, Setting)>> {
-    let mut rng = ChaCha8Rng::seed_from_u64(context.seed.wrapping_mul(31).wrapping_add(block));
+    let mut rng = context.problems(family);
     let mut draw = |count: usize| -> usize { rng.next_u32() as usize % count };
     let mut settings = Vec::new();
     for number in 0..context.random(count) {

@@ -94,7 +94,7 @@ fn check(context: &Context) -> Result<Findings> {
     ] {
         cases.push((dimension, activation, potential, scaling));
     }
-    let mut rng = ChaCha8Rng::seed_from_u64(context.seed ^ (450 << 40));
+    let mut rng = context.problems(450);
     let mut draw = |count: usize| rng.next_u32() as usize % count;
     for _ in 0..context.random(2) {
         cases.push((
@@ -111,7 +111,7 @@ fn check(context: &Context) -> Result<Findings> {
                 activation,
                 potential.parse()?,
                 scaling,
-                context.seed.wrapping_mul(1_000_003) ^ ((451 + number as u64) << 40),
+                context.draws(451, number),
             );
             Trial::new(&problem)
         },

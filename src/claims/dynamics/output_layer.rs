@@ -89,9 +89,9 @@ fn check(context: &Context) -> Result<Findings> {
         let setting = setting(dataset.clone(), activation, potential, scaling)?;
         problems.push((describe(data, &setting), setting, output));
     }
-    for (block, scaling) in [(21, scaled), (22, unscaled)] {
+    for (family, scaling) in [(21, scaled), (22, unscaled)] {
         for (name, setting) in
-            random_settings(context, block, 2, &["quadratic", "power:3,1"], scaling)?
+            random_settings(context, family, 2, &["quadratic", "power:3,1"], scaling)?
         {
             problems.push((name, setting, zero));
         }
@@ -104,7 +104,7 @@ fn check(context: &Context) -> Result<Findings> {
                 OutputInit::Zero => "zero output",
                 OutputInit::Random { .. } => "random output",
             };
-            let seed = context.seed.wrapping_mul(1_000_003) ^ ((200 + number as u64) << 40);
+            let seed = context.draws(200, number);
             let name = format!("{name}, {start}");
             Trial::new(Ensemble::new(name, setting, NEURONS, seed, output))
         })

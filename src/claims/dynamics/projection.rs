@@ -2,8 +2,7 @@
 
 use ndarray::{Array1, Array2};
 use ndarray_linalg::LeastSquaresSvd;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::Rng;
 use rayon::prelude::*;
 
 use super::super::{Claim, Context, Control, Findings};
@@ -63,8 +62,8 @@ fn check(context: &Context) -> Result<Findings> {
         let paths = settings
             .par_iter()
             .enumerate()
-            .map(|(block, (name, setting))| {
-                let seed = context.seed.wrapping_mul(1_000_003) ^ ((128 + block as u64) << 40);
+            .map(|(number, (name, setting))| {
+                let seed = context.draws(128, number);
                 Path::measure(name, setting, seed, (frozen, rate))
             });
         let paths: Vec<Path> = paths.collect::<Result<_>>()?;
@@ -100,7 +99,7 @@ fn settings(context: &Context) -> Result<Vec<(String, Setting)>> {
             setting(Dataset::figure2(), Activation::Abs, potential)?,
         ));
     }
-    let mut rng = ChaCha8Rng::seed_from_u64(context.seed);
+    let mut rng = context.problems(0);
     for number in 0..context.random(3) {
         let dataset = super::super::minimizer::random_dataset(&mut rng, 1.0)?;
         let potential = potentials[rng.next_u32() as usize % potentials.len()];

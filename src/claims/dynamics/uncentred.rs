@@ -97,7 +97,7 @@ fn check(context: &Context) -> Result<Findings> {
         .into_par_iter()
         .enumerate()
         .map(|(number, (name, setting, output))| {
-            let seed = context.seed.wrapping_mul(1_000_003) ^ ((400 + number as u64) << 40);
+            let seed = context.draws(400, number);
             let mut ensemble = Ensemble::new(name, setting, NEURONS, seed, output);
             // |A| of three sizes, pairs ±A kept.
             for k in 0..NEURONS {

@@ -2,7 +2,7 @@
 
 use ndarray::Array1;
 use num_rational::BigRational;
-use rand::{Rng, SeedableRng};
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
@@ -93,9 +93,9 @@ fn check(context: &Context) -> Result<Findings> {
 }
 
 fn measure(context: &Context) -> Result<Measurement> {
-    let mut rng = ChaCha8Rng::seed_from_u64(context.seed);
+    let mut rng = context.problems(0);
     let (mut cases, mut samples) = (Vec::new(), Vec::new());
-    for ((potential, scaling), block) in PENALTIES.into_iter().zip(0..) {
+    for (number, (potential, scaling)) in PENALTIES.into_iter().enumerate() {
         let setting = Setting {
             dataset: Dataset::figure2(),
             activation: Activation::Abs,
@@ -108,15 +108,14 @@ fn measure(context: &Context) -> Result<Measurement> {
             Scaling::Unscaled => format!("figure 2, unscaled {potential}"),
         };
         let draws = DRAWS * context.effort;
-        let widths = WIDTHS.iter().zip(1..).map(|(&width, step)| {
-            let block = 3 * block + step;
+        let widths = WIDTHS.iter().enumerate().map(|(step, &width)| {
             Sample::draw(
                 &name,
                 &setting,
                 &POINTS,
                 width,
                 draws,
-                (context.seed, block),
+                context.draws(1, WIDTHS.len() * number + step),
             )
         });
         samples.push(widths.collect::<Result<_>>()?);

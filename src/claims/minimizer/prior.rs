@@ -6,7 +6,7 @@ mod weights;
 
 use num_rational::BigRational;
 use num_traits::Zero;
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
@@ -119,7 +119,7 @@ const RATES: [(i32, i32); 4] = [(1, 100), (1, 1), (100, 1), (10_000, 1)];
 const LARGE: [i32; 3] = [1024, 2048, 4096];
 
 fn check(context: &Context) -> Result<Findings> {
-    let mut rng = ChaCha8Rng::seed_from_u64(context.seed.wrapping_mul(31).wrapping_add(91));
+    let mut rng = context.problems(91);
     let cases = rational_cases(context, &mut rng)?;
     let cases: Vec<Case> = cases
         .into_par_iter()

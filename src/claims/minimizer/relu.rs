@@ -2,8 +2,6 @@
 
 use ndarray::Array1;
 use num_rational::BigRational;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::{Case, between, random_dataset, value};
@@ -143,7 +141,7 @@ pub(super) fn setting(dataset: Dataset, bias: BiasDensity) -> Setting {
 }
 
 fn measure(context: &Context) -> Result<Measurement> {
-    let mut rng = ChaCha8Rng::seed_from_u64(context.seed);
+    let mut rng = context.problems(0);
     let (uniform, triangular) = (
         BiasDensity::uniform(1.0)?,
         BiasDensity::triangular(1.25, 0.0)?,
@@ -183,7 +181,7 @@ fn measure(context: &Context) -> Result<Measurement> {
         let name = format!("random data set {number}, triangular B");
         gridded.push(Case::new(name, setting(data, triangular), points)?);
     }
-    let samples = WIDTHS.iter().zip(1..).map(|(&width, block)| {
+    let samples = WIDTHS.iter().enumerate().map(|(number, &width)| {
         let draws = DRAWS * context.effort;
         Sample::draw(
             "figure 1",
@@ -191,7 +189,7 @@ fn measure(context: &Context) -> Result<Measurement> {
             &POINTS,
             width,
             draws,
-            (context.seed, block),
+            context.draws(1, number),
         )
     });
     Ok(Measurement {

@@ -1,8 +1,7 @@
 //! `relu-scaled`: what ReLU networks minimise under scaled potentials, where the paper stops.
 
 use ndarray::Array1;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::Rng;
 use rayon::prelude::*;
 
 use super::{Case, between, random_dataset, random_density};
@@ -75,7 +74,7 @@ use Theory::{CurvatureAlone, GradientFlow, OmegaTwo, Paper, Separable};
 
 fn check(context: &Context) -> Result<Findings> {
     let (mut cases, mut samples) = (Vec::new(), Vec::new());
-    for (potential, block) in POTENTIALS.into_iter().zip(0..) {
+    for potential in POTENTIALS {
         let setting = setting(
             Dataset::figure1(),
             Activation::Relu,
@@ -84,14 +83,14 @@ fn check(context: &Context) -> Result<Findings> {
         )?;
         let name = describe("figure 1", &setting);
         let draws = DRAWS * context.effort;
-        for (&width, step) in WIDTHS.iter().zip(0..) {
-            let seed = (context.seed, 384 + 2 * block + step);
+        for width in WIDTHS {
+            let seed = context.draws(384, samples.len());
             let sample = Sample::draw(&name, &setting, &POINTS, width, draws, seed)?;
             samples.push((cases.len(), sample));
         }
         cases.push(Case::new(name, setting, POINTS.to_vec())?);
     }
-    let mut rng = ChaCha8Rng::seed_from_u64(context.seed.wrapping_mul(31).wrapping_add(61));
+    let mut rng = context.problems(61);
     for number in 0..context.random(2) {
         let bias = random_density(&mut rng)?;
         let dataset = random_dataset(&mut rng, bias.half_width())?;

@@ -114,14 +114,8 @@ fn measure(context: &Context, exponent: f64) -> Result<Measurement> {
         stretch.map(|(c, ..)| solution.second_derivative(c) / (2.0 * setting.bias.density(c)))
     });
     let reported = reported.collect();
-    let sample = |width| {
-        Network::sample(
-            &setting.bias,
-            OutputInit::Zero,
-            width,
-            context.seed ^ (96 << 40),
-        )
-    };
+    let sample =
+        |width| Network::sample(&setting.bias, OutputInit::Zero, width, context.draws(96, 0));
     let small = sample(WIDTHS[0]);
     let atom = |knot: f64| Atom {
         knot,

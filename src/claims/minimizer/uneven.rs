@@ -6,8 +6,7 @@ use gauss_quad::GaussLegendre;
 use ndarray::Array1;
 use num_rational::BigRational;
 use num_traits::Signed;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::Rng;
 use rayon::prelude::*;
 use std::num::NonZeroUsize;
 
@@ -108,7 +107,7 @@ fn check(context: &Context) -> Result<Findings> {
         };
         problems.push((data.to_owned(), setting, POINTS.to_vec()));
     }
-    let mut rng = ChaCha8Rng::seed_from_u64(context.seed.wrapping_mul(31).wrapping_add(71));
+    let mut rng = context.problems(71);
     for number in 0..context.random(4) {
         let dataset = random_dataset(&mut rng, 1.25)?;
         let mode = f64::from(1 + rng.next_u32() % 4) / 4.0;
@@ -130,9 +129,9 @@ fn check(context: &Context) -> Result<Findings> {
         Ok((case, solution))
     });
     let cases: Vec<(Case, Solution)> = cases.collect::<Result<_>>()?;
-    let samples = cases[..2].iter().zip(392..).map(|((case, _), block)| {
+    let samples = cases[..2].iter().enumerate().map(|(number, (case, _))| {
         let draws = DRAWS * context.effort;
-        let seed = (context.seed, block);
+        let seed = context.draws(392, number);
         Sample::draw(&case.name, &case.setting, &POINTS, WIDTH, draws, seed)
     });
     let samples: Vec<Sample> = samples.collect::<Result<_>>()?;

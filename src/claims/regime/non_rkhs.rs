@@ -1,8 +1,7 @@
 //! `non-rkhs`: no RKHS norm has the minimisers that scaled potentials lead to.
 
 use ndarray::Array1;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::Rng;
 use rayon::prelude::*;
 
 use crate::{
@@ -182,7 +181,7 @@ impl Split {
     fn drawn(&self, context: &Context) -> Result<f64> {
         let draws = DRAWS * context.effort;
         let defects = (0..draws as u64).into_par_iter().map(|draw| {
-            let seed = context.seed.wrapping_mul(1_000_003) ^ (300 << 40) ^ draw;
+            let seed = context.draws(300, 0) ^ draw;
             let bias = &self.settings[0].bias;
             let start = Network::sample(bias, OutputInit::Zero, WIDTH, seed);
             let output = |setting: &Setting| -> Result<f64> {
@@ -198,7 +197,7 @@ impl Split {
 
     /// That mean's standard error by law 1: what one neuron adds to all three functions, over a sample.
     fn standard_error(&self, context: &Context) -> Result<f64> {
-        let seed = context.seed.wrapping_mul(1_000_003) ^ (301 << 40);
+        let seed = context.draws(301, 0);
         let bias = &self.settings[0].bias;
         let sample = Network::sample(bias, OutputInit::Zero, INFLUENCES, seed);
         let knots = &sample.w * &sample.b;
@@ -243,14 +242,18 @@ fn measure(context: &Context) -> Result<Measurement> {
         let first = [y[0], y[1], 0.0, 0.0];
         splits.push(Split::new(name, &setting, &first)?);
     }
-    let mut rng = ChaCha8Rng::seed_from_u64(context.seed.wrapping_mul(31).wrapping_add(21));
+    let mut rng = context.problems(21);
     for number in 0..context.random(6) {
         let bias = random_density(&mut rng)?;
         let dataset = random_dataset(&mut rng, bias.half_width())?;
         let (potential, scaling) = POTENTIALS[number % POTENTIALS.len()];
         let eighths = dataset.y().iter().map(|_| {
             let size = f64::from(1 + rng.next_u32() % 8) / 8.0;
-            if rng.next_u32() % 2 == 0 { size } else { -size }
+            if rng.next_u32().is_multiple_of(2) {
+                size
+            } else {
+                -size
+            }
         });
         let first: Vec<f64> = eighths.collect();
         let setting = Setting {

@@ -88,7 +88,6 @@ enum Theory {
 use Theory::{KernelRegime, OutputLayerAlone, Paper, Secant, UnscaledToo};
 
 fn check(context: &Context) -> Result<Findings> {
-    let seed = context.seed.wrapping_mul(1_000_003);
     let (relu, abs) = (Activation::Relu, Activation::Abs);
     let [one, two] = [Dataset::figure1(), Dataset::figure2()];
     let fainter = [times(&one, 0.125)?, times(&two, 0.25)?];
@@ -99,9 +98,9 @@ fn check(context: &Context) -> Result<Findings> {
         ("figure 1", &one, relu, "power:3,1"),
     ];
     let mut crowds = Vec::new();
-    for ((data, dataset, activation, potential), block) in scaled.into_iter().zip(0..) {
+    for ((data, dataset, activation, potential), number) in scaled.into_iter().zip(0..) {
         let setting = setting(dataset.clone(), activation, potential, Scaling::Scaled)?;
-        let seed = seed ^ ((320 + block) << 40);
+        let seed = context.draws(320, number);
         crowds.push(Crowd::new(
             describe(data, &setting),
             &setting,
@@ -162,9 +161,9 @@ fn check(context: &Context) -> Result<Findings> {
         let setting = setting(dataset.clone(), activation, potential, scaling)?;
         problems.push((describe(data, &setting), setting));
     }
-    for (block, scaling) in [(31, Scaling::Scaled), (32, Scaling::Unscaled)] {
+    for (family, scaling) in [(31, Scaling::Scaled), (32, Scaling::Unscaled)] {
         let potentials = ["power:3,1", "power:4,1", "hypentropy:2"];
-        problems.extend(random_settings(context, block, 1, &potentials, scaling)?);
+        problems.extend(random_settings(context, family, 1, &potentials, scaling)?);
     }
     if context.calibrating {
         problems.clear();
@@ -173,7 +172,7 @@ fn check(context: &Context) -> Result<Findings> {
         .into_par_iter()
         .enumerate()
         .map(|(number, (name, setting))| {
-            let seed = seed ^ ((328 + number as u64) << 40);
+            let seed = context.draws(328, number);
             Training::new(&Ensemble::new(
                 name,
                 setting,

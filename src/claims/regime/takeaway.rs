@@ -2,8 +2,7 @@
 //! magnitudes are.
 
 use gauss_quad::GaussLegendre;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::Rng;
 use rayon::prelude::*;
 use std::num::NonZeroUsize;
 
@@ -100,7 +99,7 @@ fn check(context: &Context) -> Result<Findings> {
     let trained = POTENTIALS.into_par_iter().enumerate();
     let trained: Vec<Trained> = trained
         .map(|(number, potential)| {
-            let seed = context.seed.wrapping_mul(1_000_003) ^ ((352 + number as u64) << 40);
+            let seed = context.draws(352, number);
             Trained::new(potential, seed)
         })
         .collect::<Result<_>>()?;
@@ -180,7 +179,7 @@ fn exchanges(context: &Context) -> Result<Vec<Exchange>> {
             false,
         ),
     ];
-    let mut rng = ChaCha8Rng::seed_from_u64(context.seed.wrapping_mul(31).wrapping_add(41));
+    let mut rng = context.problems(41);
     for number in 0..context.random(4) {
         let dataset = random_dataset(&mut rng, 1.0)?;
         let mut draw = |count: usize| rng.next_u32() as usize % count;
