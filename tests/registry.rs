@@ -2,7 +2,11 @@
 
 use mirrorflow::{
     claims::{self, Context},
-    evidence::{Evidence, Kind, distance, extrapolation, statistics::SIZE},
+    evidence::{
+        Evidence, Kind, distance,
+        extrapolation::{self, Limit},
+        statistics::SIZE,
+    },
     setting::{Activation, BiasDensity, Dataset, Network, OutputInit, Potential, Scaling, Setting},
 };
 use rand::Rng;
@@ -85,7 +89,7 @@ fn draws_are_apart() {
     }
 }
 
-/// Twice the effort, twice the random problems: three more beside the three of the figures.
+/// Twice the effort, twice the random problems, three more beside the three of the figures; and samples in proportion.
 #[test]
 fn effort_multiplies_problems() {
     let count = |effort| {
@@ -93,6 +97,7 @@ fn effort_multiplies_problems() {
         findings.expect("a check").evidence.len()
     };
     assert_eq!(2 * count(2), 3 * count(1));
+    assert_eq!(Context::new(0, 3).samples(5), 15);
 }
 
 #[test]
@@ -121,6 +126,14 @@ fn what_is_not_a_number_passes_no_comparison() {
         let nowhere_else = |at: f64| if (at - x).abs() < 2e-3 { f64::NAN } else { at };
         assert!(distance::sup(nowhere_else, 1.0).is_nan());
     }
+    // Nor does a limit of sequences that are not each other's, or a prediction of another length.
+    let limit = |coarse: &[f64], fine: &[f64]| Limit::of(coarse, fine, 2.0, 1.0);
+    let compared = |limit: Limit, predicted: &[f64]| limit.against("", predicted, 1.0).passed;
+    let (pair, one) = ([0.0, 0.1], [0.0]);
+    assert!(compared(limit(&pair, &pair), &pair));
+    assert!(!compared(limit(&pair, &pair), &one) && !compared(limit(&one, &one), &pair));
+    assert!(!compared(limit(&pair, &one), &one) && !compared(limit(&one, &pair), &pair));
+    assert!(!compared(limit(&[], &[]), &[]));
     let setting = Setting {
         dataset: Dataset::figure1(),
         activation: Activation::Relu,

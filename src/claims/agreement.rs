@@ -99,7 +99,7 @@ fn check(context: &Context) -> Result<Findings> {
         .enumerate()
         .map(|(number, (name, setting))| {
             let seed = context.draws(256, number);
-            Gap::measure(name, setting, context.effort, seed)
+            Gap::measure(name, setting, context.samples(DRAWS), seed)
         })
         .collect::<Result<_>>()?;
     // |z|⁴ up to a millionth of z², which is its own rescaling up to a factor.
@@ -150,7 +150,7 @@ struct Gap {
 }
 
 impl Gap {
-    fn measure(name: String, setting: Setting, effort: usize, seed: u64) -> Result<Self> {
+    fn measure(name: String, setting: Setting, draws: usize, seed: u64) -> Result<Self> {
         let (constant, exponent) = setting
             .potential
             .leading_correction()
@@ -183,7 +183,7 @@ impl Gap {
             },
             uncertainty,
             gaps: [[0.0; 3]; 2],
-            draws: DRAWS * effort,
+            draws,
         };
         gap.limit = gap.against(gap.setting.potential, |n| n as f64)?;
         gap.gaps = [gap.networks(0, seed)?, gap.networks(1, seed)?];

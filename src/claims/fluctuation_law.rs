@@ -107,7 +107,7 @@ fn measure(
         Scaling::Unscaled => "unscaled",
     };
     let name = format!("{data}, {scaled} {potential}");
-    let draws = DRAWS * context.effort;
+    let draws = context.samples(DRAWS);
     let seed = context.draws(64, number);
     let solution = infinite_width::minimize(&setting)?;
     let mut centre: Array1<f64> = points.iter().map(|&x| solution.value(x)).collect();

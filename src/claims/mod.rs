@@ -49,12 +49,17 @@ impl Context {
         ChaCha8Rng::seed_from_u64(self.seed.wrapping_mul(31).wrapping_add(family))
     }
 
+    /// How many samples to draw where the check at effort 1 draws so many.
+    pub const fn samples(&self, draws: usize) -> usize {
+        draws * self.effort
+    }
+
     /// How many random problems to solve where the whole check at effort 1 has so many.
     fn random(&self, problems: usize) -> usize {
         if self.calibrating {
             0
         } else {
-            problems * self.effort
+            self.samples(problems)
         }
     }
 }

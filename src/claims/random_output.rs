@@ -94,7 +94,7 @@ fn check(context: &Context) -> Result<Findings> {
         let setting = setting(dataset.clone(), activation, potential, scaling)?;
         let seed = context.draws(368, number);
         let name = format!("{}, n = {WIDTH}", describe(data, &setting));
-        let draws = (DRAWS * context.effort) as u64;
+        let draws = context.samples(DRAWS) as u64;
         let draws = (0..draws).into_par_iter();
         let draws = draws.map(|draw| Draw::new(&setting, points, seed ^ draw));
         samples.push((name, draws.collect::<Result<Vec<_>>>()?));

@@ -82,7 +82,7 @@ fn measure(context: &Context) -> Result<Measurement> {
     let densities = [gaussian, triangular]
         .into_iter()
         .cycle()
-        .take(2 * context.effort);
+        .take(context.samples(2));
     let numerical = densities.map(|density| NumericalCase::draw(density, &mut rng));
     Ok(Measurement {
         exact,

@@ -17,6 +17,11 @@ pub fn largest(values: impl IntoIterator<Item = f64>) -> f64 {
     sizes.fold(0.0, |a, b| if b.is_nan() || b > a { b } else { a })
 }
 
+/// NaN where entries are without a partner, so that no comparison passes.
+fn nothing_unless(complete: bool) -> f64 {
+    if complete { 0.0 } else { f64::NAN }
+}
+
 impl Limit {
     /// From v(h) and v(h/ρ), with ρ = `ratio` > 1 and s = `order`.
     pub fn of(coarse: &[f64], fine: &[f64], ratio: f64, order: f64) -> Self {
@@ -25,7 +30,7 @@ impl Limit {
         let corrections: Vec<f64> = pairs.map(|(fine, coarse)| (fine - coarse) / gain).collect();
         Self {
             values: fine.iter().zip(&corrections).map(|(a, b)| a + b).collect(),
-            error: largest(corrections),
+            error: largest(corrections) + nothing_unless(fine.len() == coarse.len()),
         }
     }
 
@@ -40,7 +45,7 @@ impl Limit {
         }
     }
 
-    /// Compares the limit with a prediction that is right to `uncertainty`.
+    /// Compares the limit with a prediction that is right to `uncertainty`; one of another length, or of none, does not pass.
     pub fn against(
         &self,
         what: impl Into<String>,
@@ -48,7 +53,8 @@ impl Limit {
         uncertainty: f64,
     ) -> Evidence {
         let pairs = self.values.iter().zip(predicted);
-        let distance = largest(pairs.map(|(a, b)| a - b));
+        let complete = !predicted.is_empty() && self.values.len() == predicted.len();
+        let distance = largest(pairs.map(|(a, b)| a - b)) + nothing_unless(complete);
         Evidence::compare(
             Kind::Numerical,
             what,

@@ -396,7 +396,7 @@ fn scattered(context: &Context, name: &str, setting: &Setting) -> Result<Vec<Evi
     ];
     let seed = context.draws(192, 0);
     let covariance = multiplier_covariance(setting, &potential, &lambda, seed)?;
-    let draws = (DRAWS * context.effort) as u64;
+    let draws = context.samples(DRAWS) as u64;
     let measured: Vec<[f64; 2]> = (1..=draws)
         .into_par_iter()
         .map(|draw| {

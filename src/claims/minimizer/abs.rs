@@ -107,7 +107,7 @@ fn measure(context: &Context) -> Result<Measurement> {
             Scaling::Scaled => format!("figure 2, scaled {potential}"),
             Scaling::Unscaled => format!("figure 2, unscaled {potential}"),
         };
-        let draws = DRAWS * context.effort;
+        let draws = context.samples(DRAWS);
         let widths = WIDTHS.iter().enumerate().map(|(step, &width)| {
             Sample::draw(
                 &name,

@@ -182,7 +182,7 @@ fn measure(context: &Context) -> Result<Measurement> {
         gridded.push(Case::new(name, setting(data, triangular), points)?);
     }
     let samples = WIDTHS.iter().enumerate().map(|(number, &width)| {
-        let draws = DRAWS * context.effort;
+        let draws = context.samples(DRAWS);
         Sample::draw(
             "figure 1",
             &figure,

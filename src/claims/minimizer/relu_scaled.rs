@@ -82,7 +82,7 @@ fn check(context: &Context) -> Result<Findings> {
             Scaling::Scaled,
         )?;
         let name = describe("figure 1", &setting);
-        let draws = DRAWS * context.effort;
+        let draws = context.samples(DRAWS);
         for width in WIDTHS {
             let seed = context.draws(384, samples.len());
             let sample = Sample::draw(&name, &setting, &POINTS, width, draws, seed)?;

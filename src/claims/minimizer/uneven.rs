@@ -130,12 +130,12 @@ fn check(context: &Context) -> Result<Findings> {
     });
     let cases: Vec<(Case, Solution)> = cases.collect::<Result<_>>()?;
     let samples = cases[..2].iter().enumerate().map(|(number, (case, _))| {
-        let draws = DRAWS * context.effort;
+        let draws = context.samples(DRAWS);
         let seed = context.draws(392, number);
         Sample::draw(&case.name, &case.setting, &POINTS, WIDTH, draws, seed)
     });
     let samples: Vec<Sample> = samples.collect::<Result<_>>()?;
-    let exact = (0..EXACT * context.effort).map(|number| {
+    let exact = (0..context.samples(EXACT)).map(|number| {
         let activation = if number % 2 == 0 { relu } else { abs };
         ExactCase::draw(activation, &mut rng)
     });

@@ -179,7 +179,7 @@ impl Split {
 
     /// The mean defect of networks, each fitted to all three data sets from the same start.
     fn drawn(&self, context: &Context) -> Result<f64> {
-        let draws = DRAWS * context.effort;
+        let draws = context.samples(DRAWS);
         let defects = (0..draws as u64).into_par_iter().map(|draw| {
             let seed = context.draws(300, 0) ^ draw;
             let bias = &self.settings[0].bias;
@@ -208,7 +208,7 @@ impl Split {
         let defects: Array1<f64> = (0..INFLUENCES)
             .map(|k| superposition([whole[k], one[k], two[k]]))
             .collect();
-        Ok(defects.std(0.0) / ((WIDTH * DRAWS * context.effort) as f64).sqrt())
+        Ok(defects.std(0.0) / ((WIDTH * context.samples(DRAWS)) as f64).sqrt())
     }
 }
 
@@ -281,7 +281,7 @@ fn measure(context: &Context) -> Result<Measurement> {
             splits[DRAWN].standard_error(context)?,
         ],
         splits,
-        draws: DRAWS * context.effort,
+        draws: context.samples(DRAWS),
     })
 }
 

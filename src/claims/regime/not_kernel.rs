@@ -104,7 +104,7 @@ fn check(context: &Context) -> Result<Findings> {
         crowds.push(Crowd::new(
             describe(data, &setting),
             &setting,
-            DRAWS * context.effort,
+            context.samples(DRAWS),
             seed,
         )?);
     }
