@@ -122,6 +122,10 @@ fn what_is_not_a_number_passes_no_comparison() {
         values[place] = f64::NAN;
         assert!(extrapolation::largest(values).is_nan());
     }
+    let apart = |one: &[f64], other: &[f64]| extrapolation::largest_difference(one, other);
+    assert_eq!(apart(&[1.0, -2.0], &[0.5, 1.0]), 3.0);
+    assert!(apart(&[1.0, 2.0], &[1.0]).is_nan() && apart(&[], &[]).is_nan());
+    assert!(apart(&[1.0, f64::NAN], &[1.0, 1.0]).is_nan());
     for x in [-1.0, 0.0, 0.3] {
         let nowhere_else = |at: f64| if (at - x).abs() < 2e-3 { f64::NAN } else { at };
         assert!(distance::sup(nowhere_else, 1.0).is_nan());

@@ -15,7 +15,7 @@ use crate::{
     Result,
     evidence::{
         Evidence, Kind, certificate, distance,
-        extrapolation::{Limit, largest},
+        extrapolation::{Limit, largest, largest_difference},
     },
     setting::{Activation, Dataset, Network, OutputInit, Scaling, Setting},
     solver::{
@@ -544,8 +544,7 @@ impl Steps {
             })
         };
         let (fine, coarse) = (added(residue(1)), added(residue(2)));
-        let pairs = fine.iter().zip(&coarse);
-        let uncertainty = largest(pairs.map(|(a, b)| a - b));
+        let uncertainty = largest_difference(&fine, &coarse);
         let rates = [1.0, 0.5, 0.25].into_par_iter().map(|step| {
             let run = mirror_descent::train(&setting, &initial, Rule::Euler, step, &options);
             let off = points

@@ -12,7 +12,7 @@ use crate::{
     Error, Result,
     evidence::{
         Evidence, Kind, distance,
-        extrapolation::{Limit, largest},
+        extrapolation::{Limit, largest, largest_difference},
     },
     setting::{Activation, BiasDensity, Dataset, Network, OutputInit, Potential, Scaling, Setting},
     solver::{
@@ -136,11 +136,6 @@ fn outputs(network: &Network, activation: Activation) -> Vec<f64> {
     POINTS.iter().map(output).collect()
 }
 
-fn apart(one: &[f64], other: &[f64]) -> f64 {
-    let pairs = one.iter().zip(other);
-    largest(pairs.map(|(a, b)| a - b))
-}
-
 /// φ'' > 0: pure |z|⁴, whose unscaled and scaled potentials are multiples of each other.
 ///
 /// |z|⁴ + εz² as ε → 0, since Newton's method wants φ'' > 0 too.
@@ -190,7 +185,7 @@ impl Quartic {
         let (coarse, middle, fine) = (coarse?, middle?, fine?);
         let sup = |one: &Solution| vec![distance::sup(|x| one.value(x) - gradient.value(x), 1.5)];
         Ok(Self {
-            difference: apart(&scaled, &unscaled),
+            difference: largest_difference(&scaled, &unscaled),
             residuals: NEWTON * largest(scaled),
             sup: Limit::of_three([&sup(&coarse), &sup(&middle), &sup(&fine)], 2.0, 1.0),
         })
@@ -270,9 +265,11 @@ impl Kinked {
         let (coarse, middle, fine) = (coarse?, middle?, fine?);
         let pure = at(0.0, TIGHT)?;
         Ok(Self {
-            order: 0.5 * (apart(&coarse, &middle) / apart(&middle, &fine)).log2(),
+            order: 0.5
+                * (largest_difference(&coarse, &middle) / largest_difference(&middle, &fine))
+                    .log2(),
             limit: Limit::of_three([&coarse, &middle, &fine], 2.0, 1.0),
-            tolerance: apart(&pure, &at(0.0, 100.0 * TIGHT)?),
+            tolerance: largest_difference(&pure, &at(0.0, 100.0 * TIGHT)?),
             pure,
             gradient: under(Potential::quadratic(), TIGHT)?,
         })
@@ -621,7 +618,7 @@ impl MeanOutput {
         Evidence::compare(
             Kind::Numerical,
             "A = 1/16: (f_A − f_0)/√n at points, output weights trained, less its prediction",
-            apart(&self.measured, predicted),
+            largest_difference(&self.measured, predicted),
             0.0,
             TOLERANCE * largest(self.predicted.iter().copied()),
         )

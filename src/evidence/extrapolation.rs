@@ -17,9 +17,17 @@ pub fn largest(values: impl IntoIterator<Item = f64>) -> f64 {
     sizes.fold(0.0, |a, b| if b.is_nan() || b > a { b } else { a })
 }
 
-/// NaN where entries are without a partner, so that no comparison passes.
-fn nothing_unless(complete: bool) -> f64 {
-    if complete { 0.0 } else { f64::NAN }
+/// |one − other|_∞, NaN if an entry is, if an entry is without a partner, or if there is none: no comparison of nothing passes.
+pub fn largest_difference<'a, A, B>(one: A, other: B) -> f64
+where
+    A: IntoIterator<Item = &'a f64, IntoIter: ExactSizeIterator>,
+    B: IntoIterator<Item = &'a f64, IntoIter: ExactSizeIterator>,
+{
+    let (one, other) = (one.into_iter(), other.into_iter());
+    if one.len() == 0 || one.len() != other.len() {
+        return f64::NAN;
+    }
+    largest(one.zip(other).map(|(a, b)| a - b))
 }
 
 impl Limit {
@@ -27,10 +35,9 @@ impl Limit {
     pub fn of(coarse: &[f64], fine: &[f64], ratio: f64, order: f64) -> Self {
         let gain = ratio.powf(order) - 1.0;
         let pairs = fine.iter().zip(coarse);
-        let corrections: Vec<f64> = pairs.map(|(fine, coarse)| (fine - coarse) / gain).collect();
         Self {
-            values: fine.iter().zip(&corrections).map(|(a, b)| a + b).collect(),
-            error: largest(corrections) + nothing_unless(fine.len() == coarse.len()),
+            values: pairs.map(|(a, b)| a + (a - b) / gain).collect(),
+            error: largest_difference(fine, coarse) / gain,
         }
     }
 
@@ -52,13 +59,10 @@ impl Limit {
         predicted: &[f64],
         uncertainty: f64,
     ) -> Evidence {
-        let pairs = self.values.iter().zip(predicted);
-        let complete = !predicted.is_empty() && self.values.len() == predicted.len();
-        let distance = largest(pairs.map(|(a, b)| a - b)) + nothing_unless(complete);
         Evidence::compare(
             Kind::Numerical,
             what,
-            distance,
+            largest_difference(&self.values, predicted),
             0.0,
             self.error + uncertainty,
         )

@@ -27,13 +27,17 @@ pub fn record(claim: &Claim) -> JudgedClaim {
     lines.push("compared:".into());
     // Without the centres that scatter is about, which were computed.
     let computed = |word: &str| {
-        word.split_once('.')
-            .is_some_and(|(_, decimals)| decimals.len() > 4)
+        let decimals = word.split_once('.');
+        decimals.is_some_and(|(_, decimals)| decimals.len() > 4)
     };
-    lines.extend(judged.evidence.iter().map(|one| {
-        let words = one.what.split(' ').filter(|word| !computed(word));
-        words.collect::<Vec<_>>().join(" ")
-    }));
+    for evidence in &judged.evidence {
+        let words = evidence.what.split(' ').filter(|word| !computed(word));
+        let mut line = words.collect::<Vec<_>>().join(" ");
+        if let Some(power) = evidence.test.power {
+            line.push_str(&format!(", power {:.0} %", 100.0 * power));
+        }
+        lines.push(line);
+    }
     insta::with_settings!({ snapshot_path => "../../snapshots", prepend_module_to_snapshot => false }, {
         assert_snapshot!(claim.id, lines.join("\n"));
     });

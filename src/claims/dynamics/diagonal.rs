@@ -13,7 +13,7 @@ use crate::{
     evidence::{
         Evidence, Kind,
         conic::{Affine, Atom, Penalty, Program},
-        extrapolation::{Limit, largest},
+        extrapolation::{Limit, largest, largest_difference},
     },
     setting::{Activation, Dataset, Network, OutputInit, Potential, Scaling, Setting},
     solver::{
@@ -166,14 +166,12 @@ fn path(
         let [rough, mirror] = [mirror(TOLERANCES[0])?, mirror(TOLERANCES[1])?];
         let [coarse, fine] = [1, 2]
             .map(|factor| diagonal(&setting, &features, [u, v], time / speed, factor * STEPS));
-        let distance =
-            |a: &Array1<f64>, b: &Array1<f64>| largest(a.iter().zip(b).map(|(a, b)| a - b));
         Ok(Evidence::compare(
             Kind::Numerical,
             format!("{name}, u₀ = {u}, v₀ = {v}, t = {time:.3}: |a − (u² − v²)|"),
-            distance(&mirror, &fine),
+            largest_difference(&mirror, &fine),
             0.0,
-            distance(&mirror, &rough) + distance(&fine, &coarse) + 1e-12,
+            largest_difference(&mirror, &rough) + largest_difference(&fine, &coarse) + 1e-12,
         ))
     });
     horizons.collect()

@@ -13,7 +13,7 @@ use crate::{
     Result,
     evidence::{
         Evidence, Kind,
-        extrapolation::{Limit, largest},
+        extrapolation::{Limit, largest, largest_difference},
         statistics::{self, Alternative},
     },
     setting::{Activation, Dataset, Network, OutputInit, Scaling, Setting},
@@ -233,9 +233,9 @@ impl Trial {
         });
         let what = "slopes of log max|Δa|, log|Δd| and log max|φ'(nΔb)| in log n";
         let predicted = [exponents.a, exponents.d, exponents.inner];
-        let distance = largest(second.iter().zip(predicted).map(|(a, b)| a - b));
+        let distance = largest_difference(&second, &predicted);
         // Slopes err by a power n^(−s), s ≥ ½: their change is at least √2 − 1 of what is left.
-        let change = largest(second.iter().zip(&first).map(|(a, b)| a - b));
+        let change = largest_difference(&second, &first);
         Evidence::compare(
             Kind::Numerical,
             format!("{}: {what}", self.ensemble.name),

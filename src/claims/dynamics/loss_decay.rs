@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Result,
-    evidence::{Evidence, Kind},
+    evidence::{Evidence, Kind, extrapolation::largest},
     setting::{Activation, Dataset, Network, OutputInit, Scaling, Setting},
     solver::{
         bregman_projection,
@@ -161,14 +161,10 @@ impl Path {
     fn judge(&self, theory: Theory) -> [Evidence; 4] {
         let Self { name, .. } = self;
         // The worst of all steps, in units of its error.
-        let worst = self
-            .moments
-            .iter()
-            .map(|moment| {
-                let [measured, error] = moment.difference;
-                (measured - moment.decay.of(theory)).abs() / error
-            })
-            .fold(0.0, |a, b| if b.is_nan() || b > a { b } else { a });
+        let worst = largest(self.moments.iter().map(|moment| {
+            let [measured, error] = moment.difference;
+            (measured - moment.decay.of(theory)) / error
+        }));
         let rate = |what: &str, ([measured, error], predicted): ([f64; 2], Both)| {
             Evidence::compare(
                 Kind::Numerical,

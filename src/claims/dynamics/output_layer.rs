@@ -14,7 +14,7 @@ use crate::{
     Result,
     evidence::{
         Evidence,
-        extrapolation::{Limit, largest},
+        extrapolation::{Limit, largest_difference},
     },
     setting::{Activation, Dataset, Network, OutputInit, Scaling},
     solver::{bregman_projection, model::Trained},
@@ -303,7 +303,7 @@ impl Response {
     ) -> (Vec<f64>, f64) {
         let fine = self.inner_by(ensemble, path, soft, 1);
         let coarse = self.inner_by(ensemble, path, soft, 2);
-        let error = largest(fine.iter().zip(coarse).map(|(a, b)| a - b));
+        let error = largest_difference(&fine, &coarse);
         (fine, error)
     }
 

@@ -17,6 +17,7 @@ use crate::{
     evidence::{
         Evidence, Kind, certificate,
         conic::{self, Program, Refinement},
+        extrapolation::largest_difference,
     },
     setting::{BiasDensity, Dataset, Setting},
     solver::{
@@ -92,10 +93,8 @@ impl Case {
 
     /// Compares the dual with that function.
     fn against_exact(&self, h: &PiecewisePolynomial<BigRational>) -> Evidence {
-        let distances = self.points.iter().zip(&self.values);
-        let distance = distances
-            .map(|(&x, computed)| (computed - value(h, x)).abs())
-            .fold(0.0, |a, b| if b.is_nan() { b } else { f64::max(a, b) });
+        let exact: Vec<f64> = self.points.iter().map(|&x| value(h, x)).collect();
+        let distance = largest_difference(&self.values, &exact);
         let what = format!(
             "{}: |dual − exact rational minimiser| at {} points",
             self.name,
@@ -117,10 +116,7 @@ impl Case {
 
     /// Compares the dual with a refinement.
     fn against_conic(&self, refinement: &Refinement) -> Evidence {
-        let points = self.values.iter().zip(&refinement.values);
-        let distance = points
-            .map(|(a, b)| (a - b).abs())
-            .fold(0.0, |a, b| if b.is_nan() { b } else { f64::max(a, b) });
+        let distance = largest_difference(&self.values, &refinement.values);
         let what = format!("{}: |dual − cone program on refined grids|", self.name);
         let threshold = refinement.error + self.bound;
         Evidence::compare(Kind::Numerical, what, distance, 0.0, threshold)

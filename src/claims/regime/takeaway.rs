@@ -15,7 +15,7 @@ use crate::{
     },
     evidence::{
         Evidence, Kind, certificate, conic,
-        extrapolation::largest,
+        extrapolation::largest_difference,
         statistics::{self, Alternative},
     },
     setting::{
@@ -308,10 +308,10 @@ impl Exchange {
         let rough = infinite_width::minimize(&rough?)?;
         let values =
             |of: &Solution| -> Vec<f64> { self.points.iter().map(|&x| of.value(x)).collect() };
-        let distance = |a: &[f64], b: &[f64]| largest(a.iter().zip(b).map(|(a, b)| a - b));
         let solved = values(&solution);
         // What half the panels change, in the values at the data and in the function.
-        let quadrature = distance(&solved, &values(&rough)) + distance(&coarse, &fine);
+        let quadrature =
+            largest_difference(&solved, &values(&rough)) + largest_difference(&coarse, &fine);
         let bound = certificate::certify(&solution).sup_error_bound;
         let mut evidence = vec![Evidence::compare(
             Kind::Numerical,
@@ -319,7 +319,7 @@ impl Exchange {
                 "{}, λ kept: distance from the minimiser of its values",
                 self.name
             ),
-            distance(&solved, &fine[m..]),
+            largest_difference(&solved, &fine[m..]),
             0.0,
             bound + 2.0 * quadrature,
         )];
@@ -333,7 +333,7 @@ impl Exchange {
             evidence.push(Evidence::compare(
                 Kind::Numerical,
                 format!("{}, λ kept: distance from a cone program's", self.name),
-                distance(&refinement.values, &fine[m..]),
+                largest_difference(&refinement.values, &fine[m..]),
                 0.0,
                 refinement.error + 2.0 * quadrature,
             ));
