@@ -38,8 +38,8 @@ impl Context {
         }
     }
 
-    /// Seed of the networks with this number in a family. Those with other numbers or in other families, and those of other
-    /// seeds, are drawn independently; the draws k < 2⁴⁰ of one number are told apart by `^ k`.
+    /// Seed of the networks with this number in a family. Those with other numbers, in other families or of other seeds (up to
+    /// 10⁶) are drawn independently; the draws k < 10⁶ of one number are told apart by `^ k`.
     pub const fn draws(&self, family: u64, number: usize) -> u64 {
         self.seed.wrapping_mul(1_000_003) ^ ((family + number as u64) << 40)
     }
