@@ -31,6 +31,38 @@ mod relu_scaled {
         }
     }
 
+    /// The twins that the dual can solve are what they say: as far from the theory as their minimisers are.
+    #[test]
+    fn twins_are_the_same_by_both_routes() {
+        let findings = (CLAIM.check)(&Context::new(0, 1)).unwrap();
+        let solve = |potential: &str| {
+            let setting = Setting {
+                dataset: Dataset::figure1(),
+                activation: Activation::Relu,
+                bias: "uniform:1".parse().unwrap(),
+                potential: potential.parse().unwrap(),
+                scaling: Scaling::Scaled,
+            };
+            infinite_width::minimize(&setting).unwrap()
+        };
+        for (case, own, omega_two) in [(0, "power:3,1", "power:3,2"), (1, "power:4,1", "power:4,2")]
+        {
+            for (twin, potential) in [(2, "quadratic"), (3, omega_two)] {
+                let (own, other) = (solve(own), solve(potential));
+                let apart = |x: f64| (own.value(x) - other.value(x)).abs();
+                let distances = [-1.3, -0.6, 0.1, 0.6, 1.2].map(apart);
+                let distance = distances.into_iter().fold(0.0, f64::max);
+                let conic = &findings.controls[twin][case];
+                assert!(conic.what.contains("|dual − cone"), "{}", conic.what);
+                assert!(
+                    (conic.measured - distance).abs() <= conic.threshold,
+                    "{distance:e} {conic:?}"
+                );
+                assert!(conic.threshold < distance, "{distance:e} {conic:?}");
+            }
+        }
+    }
+
     /// The cost and three values of an independent computation (13 digits).
     #[test]
     fn figure_1_has_the_reference_values() {

@@ -98,6 +98,46 @@ mod abs_minimizer {
         verdict::record(&CLAIM);
     }
 
+    /// A twin's cone program is what it says: it is as far from the theory as the dual's minimiser under the twin's penalty.
+    #[test]
+    fn twins_are_the_same_by_both_routes() {
+        let findings = (CLAIM.check)(&Context::new(0, 1)).unwrap();
+        let solve = |potential: Potential| {
+            let setting = Setting {
+                dataset: Dataset::figure2(),
+                activation: Activation::Abs,
+                bias: "uniform:1".parse().unwrap(),
+                potential,
+                scaling: Scaling::Scaled,
+            };
+            infinite_width::minimize(&setting).unwrap()
+        };
+        for exponent in [3, 4] {
+            let potential = |omega| Potential::power(f64::from(exponent), omega).unwrap();
+            let own = solve(potential(1.0));
+            let twins = [
+                potential(1.0).rescaled(0.5),
+                Potential::quadratic(),
+                potential(2.0),
+            ];
+            for (twin, evidence) in twins.map(solve).iter().zip(&findings.controls) {
+                let apart = |x: f64| (own.value(x) - twin.value(x)).abs();
+                let distance = [-0.6, 0.1, 0.5, 0.8]
+                    .map(apart)
+                    .into_iter()
+                    .fold(0.0, f64::max);
+                let name = format!("figure 2, scaled power:{exponent},1: |dual − cone");
+                let mut evidence = evidence.iter();
+                let conic = evidence.find(|one| one.what.starts_with(&name)).unwrap();
+                assert!(
+                    (conic.measured - distance).abs() <= conic.threshold,
+                    "{distance:e} {conic:?}"
+                );
+                assert!(conic.threshold < 0.1 * distance, "{distance:e} {conic:?}");
+            }
+        }
+    }
+
     /// From how many neurons on, all networks together, ω = 2 is told from ω = 1 by the mean of
     /// √n (f_n − h̄): with probability 0.9, at size 10⁻⁵, at four points of figure 2.
     #[test]
