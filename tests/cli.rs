@@ -136,6 +136,19 @@ mod refusals {
     }
 
     #[test]
+    fn misspelt_claims() {
+        for (text, meant) in [
+            ("abs-minimiser", "abs-minimizer"),
+            ("lazy-scaled-", "lazy-scaled"),
+            ("gradient-flow", "gradient-flow-agreement"),
+        ] {
+            let message = refused(&["audit", "--only", text]);
+            let question = format!("did you mean {meant}? `mirrorflow claims` lists all");
+            assert!(message.contains(&question), "{message}");
+        }
+    }
+
+    #[test]
     fn data_that_are_not_there() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("missing.csv");

@@ -761,6 +761,9 @@ fn write_wrapped(f: &mut impl Write, start: &str, text: &str) -> fmt::Result {
     f.write_char('\n')
 }
 
+/// From which likeness on (Jaro's, of 1) a name may have been meant: that of clap for options.
+const ALIKE: f64 = 0.7;
+
 /// The claims with these ids, in the order of the registry; all where none is named.
 ///
 /// # Errors
@@ -769,11 +772,19 @@ pub fn select(registry: &[Claim], ids: &[String]) -> Result<Vec<Claim>> {
     let known = |id: &&String| registry.iter().any(|claim| claim.id == **id);
     if let Some(unknown) = ids.iter().find(|id| !known(id)) {
         let known: Vec<_> = registry.iter().map(|claim| claim.id).collect();
+        let likeness = |id: &&&str| strsim::jaro(unknown, id);
+        let nearest = known
+            .iter()
+            .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        let remedy = match nearest.filter(|id| likeness(id) > ALIKE) {
+            Some(id) => format!("did you mean {id}? `mirrorflow claims` lists all"),
+            None => format!("the claims are: {}", known.join(", ")),
+        };
         return Err(Error::Parameter {
             name: "claim".into(),
             value: unknown.clone(),
             what: "there is no claim of this name".into(),
-            remedy: format!("the claims are: {}", known.join(", ")),
+            remedy,
         });
     }
     let wanted = |claim: &&Claim| ids.is_empty() || ids.iter().any(|id| id == claim.id);
