@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
 use mirrorflow::{
-    claims::{Context, agreement, dynamics::lazy},
+    claims::{Context, agreement, dynamics::lazy, regime::not_kernel},
     evidence::{
         Evidence,
         ensemble::{log_ratio, spread},
@@ -147,7 +147,7 @@ fn summaries_of_samples() {
 /// were wrong by a factor 2.
 #[test]
 fn deviations_are_as_large_as_their_standard_errors() {
-    let outcomes: Vec<Vec<Evidence>> = [agreement::CLAIM, lazy::SCALED]
+    let outcomes: Vec<Vec<Evidence>> = [agreement::CLAIM, lazy::SCALED, not_kernel::CLAIM]
         .into_par_iter()
         .flat_map(|claim| {
             (101_u64..117)
@@ -167,6 +167,7 @@ fn deviations_are_as_large_as_their_standard_errors() {
         ("mean of |f_φ − f_GF|", 128),
         ("slope of log|f_φ − f_GF|", 64),
         ("scatter of ", 64),
+        ("relative change of the mirror kernel", 64),
     ] {
         let tests = outcomes
             .iter()
