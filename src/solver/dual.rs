@@ -465,7 +465,7 @@ impl<T: Real> BorderedMatrix<T> {
 
 impl BorderedMatrix {
     /// Σ_j |H_ij| |q_j|, the size of the terms whose rounding a gradient carries.
-    fn absolute_product(&self, q: &[f64]) -> Vec<f64> {
+    pub fn absolute_product(&self, q: &[f64]) -> Vec<f64> {
         let m = self.diagonal.len();
         let mut sum: Vec<f64> = (0..m)
             .map(|j| self.diagonal[j].abs() * q[j].abs())
