@@ -1169,6 +1169,7 @@ mod one_datum {
                             scaling: Scaling::Scaled,
                         };
                         let h = infinite_width::minimize(&setting).unwrap();
+                        assert_eq!(h.basis().nodal(h.coordinates()), h.multipliers());
                         let certificate = certificate::certify(&h);
                         assert_eq!(certificate.proven, proven, "{potential} {bias}");
                         assert!(
@@ -1412,6 +1413,8 @@ mod bordered_matrix {
             let second = [1.0, 0.5, 1.0].map(T::from);
             matrix.add_moments(basis.indices(1), [&f, &f], second);
             assert_eq!(matrix.factor(1e-12).is_some(), regular, "{knot}");
+            // All numbers are dyadic: the last pivot is 0 and no rounding.
+            assert_eq!(matrix.factor(0.0).is_some(), regular, "{knot}");
         }
     }
 

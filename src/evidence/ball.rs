@@ -67,8 +67,9 @@ impl Ball {
 
     /// The two ends, rounded outward to doubles.
     pub fn bounds(self) -> [f64; 2] {
+        // A step to the next double is more than rounding |low| and the sum may cost.
         let (high, low) = (self.mid.high(), self.mid.low());
-        let reach = (self.radius + f64::EPSILON * low.abs() + UNDERFLOW) * UP;
+        let reach = self.radius * UP;
         [
             (high + (low - reach)).next_down(),
             (high + (low + reach)).next_up(),
@@ -82,7 +83,7 @@ impl Ball {
 
     /// Whether two balls may have a number in common.
     pub fn overlaps(self, other: Self) -> bool {
-        (self.mid - other.mid).high().abs() * DOWN <= (self.radius + other.radius) * UP
+        (self.mid - other.mid).high().abs() <= (self.radius + other.radius) * UP
     }
 
     /// The smallest ball about both.
@@ -119,7 +120,7 @@ impl Ball {
     /// e^self: the series of e^r − 1 at a 256th of what is left beside multiples of log 2, squared eight times.
     pub fn exp(self) -> Self {
         const TERMS: u32 = 11;
-        // ½ log 2/256 and a little more; the terms from r¹² on add up to twice the first.
+        // ½ log 2/256 and a little more, beyond which r cannot be; the terms from r¹² on add up to twice the first.
         const LARGEST: f64 = 1.4e-3;
         let halvings = (self.mid.high() / std::f64::consts::LN_2).round();
         // From 1/2: beyond, nothing that is asked for here is known well.
@@ -129,15 +130,12 @@ impl Ball {
         let ln_2 = Self::new(DoubleDouble::LN_2, ROUNDING);
         let centre = Self::new(self.mid, 0.0);
         let r = (centre - ln_2 * halvings.into()) * (1.0 / 256.0).into();
-        if r.magnitude() > LARGEST {
-            return Self::everything();
-        }
         let one = Self::from(1.0);
         let series = (2..=TERMS)
             .rev()
             .fold(one, |sum, k| one + r * sum / f64::from(k).into());
         // r¹²/12! in units of r, over 1/(1 − r).
-        let rest = LARGEST.powi(TERMS as i32) / 4e8;
+        let rest = 2.5e-9 * LARGEST.powi(TERMS as i32);
         let mut growth = r * series.widened(rest);
         for _ in 0..8 {
             growth = growth * (growth + 2.0.into());
@@ -149,14 +147,11 @@ impl Ball {
         let power = |k: f64| Self::from(f64::from_bits(((1023.0 + k) as u64) << 52));
         let whole = (growth + one) * power(half) * power(rest);
         // |e^δ − 1| ≤ 2|δ| for |δ| ≤ 1/2.
-        whole.widened(2.0 * self.radius * whole.magnitude() * UP)
+        whole.widened(2.0 * self.radius * whole.magnitude())
     }
 
-    /// log(self), of positive numbers: y + log(1 + z) with a double y and z = e^−y·self − 1 small.
+    /// log(self), of positive numbers: y + log(1 + z) with a double y and z = e^−y·self − 1, which is small for no others.
     pub fn ln(self) -> Self {
-        if self.mignitude() == 0.0 || self.mid.high() < 0.0 {
-            return Self::everything();
-        }
         let y = Self::from(self.mid.high().ln());
         let z = self * (-y).exp() - 1.0.into();
         let size = z.magnitude();
@@ -165,7 +160,7 @@ impl Ball {
         }
         // The alternating series: what follows z²/2 is below |z|³/2 for |z| ≤ 1/4.
         let series = z - z * z * 0.5.into();
-        (y + series).widened(0.5 * size * size * size * UP)
+        (y + series).widened(0.5 * size * size * size)
     }
 }
 
@@ -243,6 +238,6 @@ impl Div for Ball {
         }
         let mid = self.mid / other.mid;
         let carried = self.radius + mid.high().abs() * other.radius + UNDERFLOW;
-        rounded(mid, carried / least * UP + UNDERFLOW)
+        rounded(mid, carried / least + UNDERFLOW)
     }
 }
