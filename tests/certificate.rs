@@ -2,13 +2,15 @@
 
 #![allow(clippy::unwrap_used)] // A panic is how a test fails.
 
+mod strategies;
+
 use mirrorflow::{
     evidence::{
         ball::Ball,
         certificate::{Certificate, certify, enclose},
         enclosure::{Conjugate, Enclosure},
     },
-    setting::{Activation, BiasDensity, Dataset, Potential, Scaling, Setting, Shape},
+    setting::{Activation, BiasDensity, Dataset, Potential, Scaling, Setting},
     solver::{
         dual::{Expansion, Piece, Sheet},
         infinite_width::{self, Solution},
@@ -17,6 +19,7 @@ use mirrorflow::{
 };
 use ndarray::{Array1, Array2};
 use ndarray_linalg::{Inverse, Solve};
+use strategies::Cubic;
 
 const ACTIVATIONS: [Activation; 2] = [Activation::Relu, Activation::Abs];
 const DENSITIES: [&str; 5] = [
@@ -652,37 +655,6 @@ fn points_are_enclosed_as_far_out_as_is_promised() {
             "{radii:?}"
         );
         assert!(radii[1] < 1e-25 && radii[2] < 1e-25, "{radii:?}");
-    }
-}
-
-/// (|z|³ + z²)/2, as one's own.
-#[derive(Debug)]
-struct Cubic;
-
-impl Shape for Cubic {
-    fn name(&self) -> &str {
-        "cubic"
-    }
-    fn value(&self, z: f64) -> f64 {
-        0.5 * z * z * (z.abs() + 1.0)
-    }
-    fn mirror_map(&self, z: f64) -> f64 {
-        z * (1.5 * z.abs() + 1.0)
-    }
-    fn hessian(&self, z: f64) -> f64 {
-        3.0 * z.abs() + 1.0
-    }
-    fn third_derivative(&self, z: f64) -> f64 {
-        3.0_f64.copysign(z)
-    }
-    fn inverse_mirror_map(&self, u: f64) -> f64 {
-        2.0 * u / (1.0 + (1.0 + 6.0 * u.abs()).sqrt())
-    }
-    fn leading_correction(&self) -> (f64, f64) {
-        (0.5, 3.0)
-    }
-    fn stability_radius(&self, ratio: f64) -> f64 {
-        Potential::power(3.0, 1.0).unwrap().stability_radius(ratio)
     }
 }
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod strategies;
+
 use mirrorflow::{
     evidence::{
         certificate,
@@ -11,37 +13,7 @@ use mirrorflow::{
     setting::{Activation, Dataset, Potential, Scaling, Setting, Shape},
     solver::infinite_width,
 };
-
-/// (|z|³ + z²)/2.
-#[derive(Debug)]
-struct Cubic;
-
-impl Shape for Cubic {
-    fn name(&self) -> &str {
-        "cubic"
-    }
-    fn value(&self, z: f64) -> f64 {
-        0.5 * z * z * (z.abs() + 1.0)
-    }
-    fn mirror_map(&self, z: f64) -> f64 {
-        z * (1.5 * z.abs() + 1.0)
-    }
-    fn hessian(&self, z: f64) -> f64 {
-        3.0 * z.abs() + 1.0
-    }
-    fn third_derivative(&self, z: f64) -> f64 {
-        3.0_f64.copysign(z)
-    }
-    fn inverse_mirror_map(&self, u: f64) -> f64 {
-        2.0 * u / (1.0 + (1.0 + 6.0 * u.abs()).sqrt())
-    }
-    fn leading_correction(&self) -> (f64, f64) {
-        (0.5, 3.0)
-    }
-    fn stability_radius(&self, ratio: f64) -> f64 {
-        ours().stability_radius(ratio)
-    }
-}
+use strategies::Cubic;
 
 /// z²/2, with what every shape must say and nothing more.
 #[derive(Debug)]

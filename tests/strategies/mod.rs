@@ -6,7 +6,7 @@
 // Each test binary compiles its own copy and uses a part of it.
 #![allow(dead_code)]
 
-use mirrorflow::setting::{Activation, BiasDensity, Dataset, Scaling, Setting};
+use mirrorflow::setting::{Activation, BiasDensity, Dataset, Potential, Scaling, Setting, Shape};
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, RngSeed};
 
@@ -116,4 +116,38 @@ pub fn scale(density: &BiasDensity) -> f64 {
 /// A density and data in its units, within `reach` of its scale.
 pub fn problem(reach: i32) -> impl Strategy<Value = (BiasDensity, Dataset)> {
     density().prop_flat_map(move |density| (Just(density), dataset(scale(&density), reach)))
+}
+
+/// (|z|³ + z²)/2, as one's own: `power:3,1` by another name.
+#[derive(Debug)]
+pub struct Cubic;
+
+impl Shape for Cubic {
+    fn name(&self) -> &str {
+        "cubic"
+    }
+    fn value(&self, z: f64) -> f64 {
+        0.5 * z * z * (z.abs() + 1.0)
+    }
+    fn mirror_map(&self, z: f64) -> f64 {
+        z * (1.5 * z.abs() + 1.0)
+    }
+    fn hessian(&self, z: f64) -> f64 {
+        3.0 * z.abs() + 1.0
+    }
+    fn third_derivative(&self, z: f64) -> f64 {
+        3.0_f64.copysign(z)
+    }
+    fn inverse_mirror_map(&self, u: f64) -> f64 {
+        2.0 * u / (1.0 + (1.0 + 6.0 * u.abs()).sqrt())
+    }
+    fn leading_correction(&self) -> (f64, f64) {
+        (0.5, 3.0)
+    }
+    fn stability_radius(&self, ratio: f64) -> f64 {
+        "power:3,1"
+            .parse::<Potential>()
+            .unwrap()
+            .stability_radius(ratio)
+    }
 }
