@@ -172,7 +172,7 @@ impl<'a> Dense<'a> {
                 let last = ladder
                     .partition_point(|rung| rung[0] < most)
                     .min(ladder.len() - 1);
-                let (one, two_) = (ladder[first][1], ladder[last][1]);
+                let (lower, upper) = (ladder[first][1], ladder[last][1]);
                 let ends = [two[0], two[1]].map(|t| piece.left + t * length);
                 // An eighth, though it be cut at a point outside the data as well.
                 let eighths = [
@@ -190,7 +190,7 @@ impl<'a> Dense<'a> {
                 parts.push(Part {
                     piece: *piece,
                     ends,
-                    hessian: [one.min(two_), one.max(two_)],
+                    hessian: [lower.min(upper), lower.max(upper)],
                     density,
                 });
             }
@@ -283,7 +283,7 @@ impl<'a> Dense<'a> {
                     0.0
                 };
                 // Of a part, the place of its ends tells: all of it is within or none.
-                let known = piece.interval == inner || outside <= 1e-9 && within(piece, c, end);
+                let known = piece.interval == inner || outside <= 1e-9 && within(c, end);
                 if known {
                     (jump(piece) * kernel).powi(2)
                 } else {
@@ -351,7 +351,7 @@ impl<'a> Dense<'a> {
 }
 
 /// Whether a knot is no farther out than an end.
-fn within(_: &Piece, c: f64, end: f64) -> bool {
+fn within(c: f64, end: f64) -> bool {
     c.abs() <= end.abs() * (1.0 + 1e-12)
 }
 

@@ -464,7 +464,8 @@ impl<T: Real> BorderedMatrix<T> {
 }
 
 impl BorderedMatrix {
-    /// Σ_j |H_ij| |q_j|, the size of the terms whose rounding a gradient carries.
+    /// Σ_j |H_ij| |q_j| for each of the m coordinates i, the size of the terms whose rounding a gradient carries. Expects m
+    /// coordinates q.
     pub fn absolute_product(&self, q: &[f64]) -> Vec<f64> {
         let m = self.diagonal.len();
         let mut sum: Vec<f64> = (0..m)
