@@ -48,11 +48,18 @@ comparison: openblas
 picture: openblas
 	REDRAW=1 $(CARGO) test --locked --test readme commands_print_what_is_shown
 
-# Changes the sources in one place at a time and asks whether a test notices: the share SHARD of all changes, which are some
-# ten thousand. What was missed is in mutants.out/missed.txt; what cannot be noticed is listed in .cargo/mutants.toml.
-SHARD ?= 0/200
+# Changes the sources in one place at a time and asks whether a test notices: every change that `cargo mutants --list` names, or
+# those that SELECTION takes of them (--file, --in-diff, --shard; MUTANTS_FLAGS="--seconds 10" for a first look). One build holds
+# all of them, each behind a switch (mutants/); what can have none is built by itself. Verdicts stay in target/mutants, and what
+# was caught is not tried again until its file changes. What nothing can notice is listed in .cargo/mutants.toml.
+SELECTION ?=
+MUTANTS_FLAGS ?=
+MUTANTS := $(CARGO) run --quiet --release --locked --manifest-path mutants/Cargo.toml --target-dir target/mutants/tool --
+
 mutants: openblas
-	$(CARGO) mutants --sharding round-robin --shard $(SHARD)
+	$(MUTANTS) build $(SELECTION)
+	$(MUTANTS) run $(MUTANTS_FLAGS)
+	$(MUTANTS) rest
 
 # What parses and what solves, on arbitrary input; needs cargo-fuzz and a nightly compiler. What it finds is a failed run
 # whose input stays in fuzz/artifacts. No sanitizer: the crate forbids unsafe code.
