@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::{
     Claim, Context, Control, Findings,
     dynamics::{describe, not_converged, random_settings, setting},
+    nth_draw,
 };
 use crate::{
     Result,
@@ -215,12 +216,13 @@ impl Gap {
         let (setting, n) = (&self.setting, WIDTHS[width]);
         let mut quadratic = setting.clone();
         quadratic.potential = setting.potential.quadratic_limit();
-        let seed = seed ^ ((width as u64) << 32);
+        let seed = nth_draw(seed, (width as u64) << 32);
         let [expected, deviation] = self.expected(n, seed)?;
         let gaps: Vec<f64> = (0..self.draws as u64)
             .into_par_iter()
             .map(|draw| {
-                let initial = Network::sample(&setting.bias, OutputInit::Zero, n, seed ^ draw);
+                let initial =
+                    Network::sample(&setting.bias, OutputInit::Zero, n, nth_draw(seed, draw));
                 let mut gap = bregman_projection::project(setting, &initial)?.network;
                 gap.a -= &bregman_projection::project(&quadratic, &initial)?.network.a;
                 Ok(gap.output(setting.activation, self.place))
@@ -248,7 +250,12 @@ impl Gap {
         let (setting, count) = (&self.setting, 100_000);
         let (data, q) = (&setting.dataset, self.exponent);
         let m = data.len();
-        let neurons = Network::sample(&setting.bias, OutputInit::Zero, count, seed ^ (1 << 30));
+        let neurons = Network::sample(
+            &setting.bias,
+            OutputInit::Zero,
+            count,
+            nth_draw(seed, 1 << 30),
+        );
         let feature = |k: usize, x: f64| setting.activation.value(neurons.w[k] * x - neurons.b[k]);
         let features = Array2::from_shape_fn((count, m), |(k, i)| feature(k, data.x()[i]));
         let output: Array1<f64> = (0..count).map(|k| feature(k, self.place)).collect();

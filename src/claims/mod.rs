@@ -39,7 +39,7 @@ impl Context {
     }
 
     /// Seed of the networks with this number in a family. Those with other numbers, in other families or of other seeds (up to
-    /// 10⁶) are drawn independently; the draws k < 10⁶ of one number are told apart by `^ k`.
+    /// 10⁶) are drawn independently; many draws of one number are told apart by [`nth_draw`].
     pub const fn draws(&self, family: u64, number: usize) -> u64 {
         self.seed.wrapping_mul(1_000_003) ^ ((family + number as u64) << 40)
     }
@@ -62,6 +62,11 @@ impl Context {
             self.samples(problems)
         }
     }
+}
+
+/// Seed of the k-th of many draws, k < 10⁶, from what [`Context::draws`] gave.
+pub const fn nth_draw(draws: u64, k: u64) -> u64 {
+    draws ^ k
 }
 
 /// A false twin: a theory that differs from the claim's in one point and must be rejected.

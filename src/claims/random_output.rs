@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::{
     Claim, Context, Control, Findings,
     dynamics::{Ensemble, TOLERANCE, describe, not_converged, setting, times},
-    sample,
+    nth_draw, sample,
 };
 use crate::{
     Result,
@@ -96,7 +96,7 @@ fn check(context: &Context) -> Result<Findings> {
         let name = format!("{}, n = {WIDTH}", describe(data, &setting));
         let draws = context.samples(DRAWS) as u64;
         let draws = (0..draws).into_par_iter();
-        let draws = draws.map(|draw| Draw::new(&setting, points, seed ^ draw));
+        let draws = draws.map(|draw| Draw::new(&setting, points, nth_draw(seed, draw)));
         samples.push((name, draws.collect::<Result<Vec<_>>>()?));
     }
     // Fainter data and output biases, whose α/n is small at an ensemble's widths.

@@ -4,6 +4,7 @@ use ndarray::{Array1, Array2};
 use ndarray_linalg::{Cholesky, Inverse, UPLO};
 use rayon::prelude::*;
 
+use super::nth_draw;
 use crate::{
     Error, Result,
     evidence::{
@@ -26,8 +27,6 @@ pub(super) struct Sample {
     pub(super) outputs: Vec<Array1<f64>>,
     /// Largest |f_n(x_i) − y_i| of all draws.
     residual: f64,
-    /// max(1, max|y_i|).
-    scale: f64,
     /// Takes √n (f_n − h̄) to independent standard normal variables if law 1 holds.
     whitening: Array2<f64>,
 }
@@ -59,7 +58,7 @@ impl Sample {
         let solution = infinite_width::minimize(setting)?;
         let covariance = fluctuation::covariance(&solution, points)?;
         let networks = (0..draws as u64).into_par_iter().map(|draw| {
-            let seed = seed ^ draw;
+            let seed = nth_draw(seed, draw);
             let network = Network::sample(&setting.bias, OutputInit::Zero, width, seed);
             let network = bregman_projection::project(setting, &network)?.network;
             let output = |&x: &f64| network.output(setting.activation, x);
@@ -73,15 +72,14 @@ impl Sample {
             width,
             outputs,
             residual: largest(residuals),
-            scale: setting.dataset.largest_value().max(1.0),
             whitening: whitening(&covariance)?,
         })
     }
 
-    /// That the networks interpolate: to 10⁻⁹ of the data, of which projections promise more.
+    /// That the networks interpolate: to 10⁻⁹ where |y| ≤ 1, of which projections promise more.
     pub(super) fn interpolates(&self) -> Evidence {
         let what = format!("{}: largest |f_n(x_i) − y_i|", self.name);
-        Evidence::compare(Kind::Numerical, what, self.residual, 0.0, 1e-9 * self.scale)
+        Evidence::compare(Kind::Numerical, what, self.residual, 0.0, 1e-9)
     }
 
     /// √n (f_n − centre) for each draw, whitened; by the predicted covariance if none is given.

@@ -48,8 +48,8 @@ pub fn record(claim: &Claim) {
     for evidence in &findings.evidence {
         let words = evidence.what.split(' ').filter(|word| !computed(word));
         let mut line = words.collect::<Vec<_>>().join(" ");
-        if let Some(power) = evidence.test.power {
-            line.push_str(&format!(", power {:.0} %", 100.0 * power));
+        if let (Some(samples), Some(power)) = (evidence.test.samples, evidence.test.power) {
+            line.push_str(&format!(", {samples} draws, power {:.0} %", 100.0 * power));
         }
         lines.push(line);
     }

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::{
-    super::{Claim, Context, Control, Findings},
+    super::{Claim, Context, Control, Findings, nth_draw},
     Ensemble, LimitPath, TOLERANCE, describe, not_converged, random_settings, setting, times,
 };
 use crate::{
@@ -400,7 +400,8 @@ fn scattered(context: &Context, name: &str, setting: &Setting) -> Result<Vec<Evi
     let measured: Vec<[f64; 2]> = (1..=draws)
         .into_par_iter()
         .map(|draw| {
-            let initial = Network::sample(&setting.bias, OutputInit::Zero, WIDTH, seed ^ draw);
+            let initial =
+                Network::sample(&setting.bias, OutputInit::Zero, WIDTH, nth_draw(seed, draw));
             let projection = bregman_projection::project(setting, &initial)?;
             let total: f64 = projection.multipliers.iter().sum();
             // The largest of one sign: ±α may be close at two corners.

@@ -164,7 +164,7 @@ impl Path {
                 size(&(&dual - &features.dot(&fit.solution))),
                 (n as f64).sqrt() * rounding,
             ),
-            residual: run.residual / setting.dataset.largest_value().max(1.0),
+            residual: run.residual,
             decay: excess(&states, rate) / states[0].1,
         })
     }

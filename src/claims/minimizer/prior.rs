@@ -137,15 +137,14 @@ fn check(context: &Context) -> Result<Findings> {
         } else {
             random_dataset(&mut rng, 1.0)?
         };
-        let mut scale = || f64::from(rng.random_range(2..=6)) / 4.0;
+        let [w, b, uniform] = [(); 3].map(|()| f64::from(rng.random_range(2..=6)) / 4.0);
+        // ζ has its kinks among the data.
+        let kink = f64::from(rng.random_range(1..=3)) / 4.0;
         for weights in [
-            Weights::Gaussian {
-                w: scale(),
-                b: scale(),
-            },
+            Weights::Gaussian { w, b },
             Weights::Uniform {
-                w: scale(),
-                b: scale(),
+                w: uniform,
+                b: uniform * kink,
             },
         ] {
             kernels.push((weights, data.x().to_vec()));

@@ -10,6 +10,7 @@ use crate::{
         Claim, Context, Control, Findings,
         dynamics::{describe, setting},
         minimizer::{self, random_dataset, random_density},
+        nth_draw,
     },
     evidence::{
         Evidence, Kind, certificate,
@@ -181,7 +182,7 @@ impl Split {
     fn drawn(&self, context: &Context) -> Result<f64> {
         let draws = context.samples(DRAWS);
         let defects = (0..draws as u64).into_par_iter().map(|draw| {
-            let seed = context.draws(300, 0) ^ draw;
+            let seed = nth_draw(context.draws(300, 0), draw);
             let bias = &self.settings[0].bias;
             let start = Network::sample(bias, OutputInit::Zero, WIDTH, seed);
             let output = |setting: &Setting| -> Result<f64> {

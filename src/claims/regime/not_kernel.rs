@@ -13,6 +13,7 @@ use crate::{
             Ensemble, LimitPath, TOLERANCE, describe, not_converged, random_settings, setting,
             times,
         },
+        nth_draw,
     },
     evidence::{
         Evidence, certificate, conic,
@@ -235,7 +236,7 @@ impl Crowd {
         let (_, alpha) = project(CROWD, seed)?;
         let firsts = alpha.iter().take(NEURONS);
         let changes = (1..=draws as u64).into_par_iter().map(|draw| {
-            let (initial, alpha) = project(WIDTH, seed ^ draw)?;
+            let (initial, alpha) = project(WIDTH, nth_draw(seed, draw))?;
             let features = features(setting, &initial);
             let start = alpha.mapv(|_| 1.0 / potential.hessian(0.0));
             let end = alpha.mapv(|alpha| 1.0 / potential.hessian(alpha));
