@@ -142,14 +142,14 @@ impl Weights {
                     for (b, wb) in weights(j).iter().enumerate() {
                         let [x, other] = [x[i + a], x[j + b]];
                         difference += wa * wb * self.kernel(x, other);
-                        // No term on the way to the kernel is larger.
+                        // No term on the way to the kernel is larger, nor is the integral.
                         size += (wa * wb).abs() * self.scale(x) * self.scale(other);
                     }
                 }
                 let [coarse, fine] = [16, 24].map(|nodes| integral(nodes, i, j));
                 let distance: f64 = (difference - fine).abs();
                 // Round-off of 64 operations, and the quadrature's.
-                let error = 64.0 * f64::EPSILON * (size + fine.abs()) + (fine - coarse).abs();
+                let error = 64.0 * f64::EPSILON * size + (fine - coarse).abs();
                 // The entry that is farthest off for its error.
                 if distance.is_nan() || distance * threshold >= worst * error {
                     (worst, threshold) = (distance, error);
