@@ -400,25 +400,22 @@ impl Trained {
         let reach = |stretch: &Vec<(f64, f64)>| {
             let alphas = || stretch.iter().map(|(_, alpha)| *alpha);
             let [low, high] = [alphas().fold(0.0, f64::min), alphas().fold(0.0, f64::max)];
-            if low < 0.0 && high > 0.0 {
-                high - low
-            } else {
-                0.0
-            }
+            high.min(-low)
         };
         let stretch = stretches
             .max_by(|a, b| reach(a).total_cmp(&reach(b)))
             .unwrap_or_default();
         let turn = stretch
             .windows(2)
-            .find(|pair| pair[0].1 * pair[1].1 <= 0.0)
+            .find(|pair| pair[0].1.is_sign_negative() != pair[1].1.is_sign_negative())
             .ok_or_else(|| not_converged("a stretch on which α changes its sign"))?;
         let &(edge, alpha) = stretch
             .iter()
             .max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()))
             .unwrap_or(&turn[0]);
         // U vanishes between these two, up to the slack over its slope.
-        let relative = self.slack / (own.mirror_map(alpha).abs() - self.slack);
+        let largest = own.mirror_map(alpha).abs();
+        let relative = self.slack / (largest - self.slack);
         let blur = relative * (edge - turn[0].0).abs().max((edge - turn[1].0).abs());
         let zeros = [turn[0].0 - blur, turn[1].0 + blur];
         let worst = stretch.iter().map(|&(c, own_alpha)| {
