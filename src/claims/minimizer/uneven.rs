@@ -246,7 +246,6 @@ fn functional(solution: &Solution, uneven: bool) -> f64 {
     let mut cuts: Vec<f64> = setting.dataset.x().to_vec();
     cuts.extend(breaks.iter().flat_map(|b| [*b, -b]).chain([0.0]));
     cuts.retain(|c| c.abs() <= edge);
-    cuts.extend([-edge, edge]);
     cuts.sort_by(f64::total_cmp);
     cuts.dedup();
     let rule = GaussLegendre::new(NonZeroUsize::new(24).unwrap_or(NonZeroUsize::MIN));
