@@ -75,7 +75,11 @@ pub fn build(folder: &Path, selection: &[String]) -> Result<()> {
 
     let mut sources = Sources::read(&mutants)?;
     let mut rounds = 0;
-    while sources.write(&copy, &mutants)? && sources.drop_errors(&copy, folder)? {
+    loop {
+        sources.write(&copy, &mutants)?;
+        if !sources.drop_errors(&copy, folder)? {
+            break;
+        }
         rounds += 1;
     }
     let count = |why| sources.unswitched.values().filter(|w| **w == why).count();
@@ -93,11 +97,8 @@ pub fn build(folder: &Path, selection: &[String]) -> Result<()> {
     let rest: Vec<&str> = without.map(|(id, _)| &mutants[*id].name[..]).collect();
 
     let binaries = tests::compile(&copy, folder)?;
-    let old = fs::read(folder.join("plan.json")).ok();
-    let old = old.and_then(|old| serde_json::from_slice::<Plan>(&old).ok());
-    let known = old
-        .filter(|old| old.inputs == inputs)
-        .map_or_else(Vec::new, |old| old.tests);
+    let old = Plan::read(folder).ok().filter(|old| old.inputs == inputs);
+    let known = old.map_or_else(Vec::new, |old| old.tests);
     let tests = tests::measure(&copy, folder, &binaries, known)?;
     let plan = Plan {
         inputs,
@@ -155,7 +156,8 @@ fn copy_tracked(copy: &Path) -> Result<u64> {
     Ok(hasher.finish())
 }
 
-fn write_if_changed(path: &Path, content: &[u8]) -> Result<()> {
+/// Writes a file, unless that is what it holds.
+pub fn write_if_changed(path: &Path, content: &[u8]) -> Result<()> {
     if fs::read(path).is_ok_and(|old| old == content) {
         return Ok(());
     }
@@ -205,8 +207,8 @@ impl Sources {
         })
     }
 
-    /// Writes all files; true.
-    fn write(&mut self, copy: &Path, mutants: &[Mutant]) -> Result<bool> {
+    /// Writes all files.
+    fn write(&mut self, copy: &Path, mutants: &[Mutant]) -> Result<()> {
         let mut of_file: BTreeMap<&str, Vec<(usize, &Mutant)>> = BTreeMap::new();
         for (id, mutant) in mutants.iter().enumerate() {
             if !self.unswitched.contains_key(&id) {
@@ -236,8 +238,7 @@ impl Sources {
         }
         let runtime = include_str!("switches.rs")
             .replace("FUNCTIONS", &self.function_count.max(1).to_string());
-        write_if_changed(&copy.join("src/switches.rs"), runtime.as_bytes())?;
-        Ok(true)
+        write_if_changed(&copy.join("src/switches.rs"), runtime.as_bytes())
     }
 
     /// Compiles, and takes the switch from every change that is an error; whether there was any.

@@ -2,6 +2,7 @@
 //!
 //! `cargo mutants` builds the tests once for each change. Here a copy of the sources holds all of them, each behind a switch
 //! that a process reads when it starts; a change is tried with those tests that enter its function, the quickest first.
+//! Linux (ELF's `.init_array`, and `timeout` of the GNU core utilities).
 
 mod build;
 mod switch;

@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::build::{Change, Plan, cargo};
+use crate::build::{Change, Plan, cargo, write_if_changed};
 
 /// A test that passes when no change is on.
 #[derive(Clone, Serialize, Deserialize)]
@@ -52,6 +52,8 @@ impl Verdict {
     }
 }
 
+/// To which proptest adds the cases that fail: what one change made fail is no test of the next.
+const REGRESSIONS: &str = "tests/regressions.txt";
 /// Seconds beyond five times what a test took that it is given.
 const GRACE: f64 = 20.0;
 
@@ -273,6 +275,7 @@ impl Plan {
                 return Ok((Verdict::Open, None));
             }
             spent += test.seconds;
+            write_if_changed(&self.copy.join(REGRESSIONS), &fs::read(REGRESSIONS)?)?;
             let mut command = test.command(&self.copy, 5.0f64.mul_add(test.seconds, GRACE));
             if !command
                 .env("MUTANT", change.switch.to_string())
