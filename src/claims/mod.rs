@@ -64,7 +64,8 @@ impl Context {
     }
 }
 
-/// Seed of the k-th of many draws, k < 10⁶, from what [`Context::draws`] gave.
+/// Seed of the k-th of many draws, from what [`Context::draws`] gave: other than those of other numbers for k < 2⁴⁰, and
+/// than those of other seeds for k < 10⁶.
 pub const fn nth_draw(draws: u64, k: u64) -> u64 {
     draws ^ k
 }
