@@ -58,8 +58,10 @@ MUTANTS := $(CARGO) run --quiet --release --locked --manifest-path mutants/Cargo
 
 mutants: openblas
 	$(MUTANTS) build $(SELECTION)
-	$(MUTANTS) run $(MUTANTS_FLAGS)
-	$(MUTANTS) rest
+	@set -x; missed=0; \
+	$(MUTANTS) run $(MUTANTS_FLAGS) || missed=1; \
+	$(MUTANTS) rest || missed=1; \
+	exit $$missed
 
 # What parses and what solves, on arbitrary input; needs cargo-fuzz and a nightly compiler. What it finds is a failed run
 # whose input stays in fuzz/artifacts. No sanitizer: the crate forbids unsafe code.

@@ -19,6 +19,27 @@ pub struct Mutant {
     pub span: LineSpan,
 }
 
+impl Mutant {
+    /// The file with this change.
+    pub fn applied(&self, text: &str) -> String {
+        let span = self.bytes(text);
+        [&text[..span.start], &self.replacement, &text[span.end..]].concat()
+    }
+
+    fn bytes(&self, text: &str) -> Range<usize> {
+        let offset = |at: LineColumn| -> usize {
+            let lines: usize = text
+                .split_inclusive('\n')
+                .take(at.line - 1)
+                .map(str::len)
+                .sum();
+            let characters = text[lines..].chars().take(at.column - 1);
+            lines + characters.map(char::len_utf8).sum::<usize>()
+        };
+        offset(self.span.start)..offset(self.span.end)
+    }
+}
+
 /// What kind of source text a change replaces.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Genre {
@@ -81,23 +102,11 @@ pub fn switched(
     let syntax = syn::parse_file(text)?;
     let mut places = Places::default();
     places.visit_file(&syntax);
-    let lines: Vec<usize> = std::iter::once(0)
-        .chain(text.match_indices('\n').map(|(at, _)| at + 1))
-        .collect();
-    let offset = |at: LineColumn| -> usize {
-        let line = lines[at.line - 1];
-        let characters = text[line..].char_indices();
-        line + characters
-            .map(|(i, _)| i)
-            .nth(at.column - 1)
-            .unwrap_or_default()
-    };
-
     let mut functions = BTreeMap::new();
     let mut starts: BTreeMap<usize, String> = BTreeMap::new();
     let mut sites: BTreeMap<(usize, std::cmp::Reverse<usize>), Site> = BTreeMap::new();
     for &(id, mutant) in mutants {
-        let span = offset(mutant.span.start)..offset(mutant.span.end);
+        let span = mutant.bytes(text);
         let around = |range: &&Range<usize>| range.start <= span.start && span.end <= range.end;
         let smallest = |ranges: &[Range<usize>]| {
             ranges

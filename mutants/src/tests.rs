@@ -275,13 +275,7 @@ impl Plan {
                 return Ok((Verdict::Open, None));
             }
             spent += test.seconds;
-            write_if_changed(&self.copy.join(REGRESSIONS), &fs::read(REGRESSIONS)?)?;
-            let mut command = test.command(&self.copy, 5.0f64.mul_add(test.seconds, GRACE));
-            if !command
-                .env("MUTANT", change.switch.to_string())
-                .status()?
-                .success()
-            {
+            if !self.passes(test, Some(change.switch))? {
                 return Ok((Verdict::Caught, Some(t)));
             }
         }
@@ -291,6 +285,29 @@ impl Plan {
             Verdict::Open
         };
         Ok((verdict, None))
+    }
+
+    /// Whether a test passes with a change on.
+    fn passes(&self, test: &Test, switch: Option<usize>) -> Result<bool> {
+        write_if_changed(&self.copy.join(REGRESSIONS), &fs::read(REGRESSIONS)?)?;
+        let mut command = test.command(&self.copy, 5.0f64.mul_add(test.seconds, GRACE));
+        if let Some(switch) = switch {
+            command.env("MUTANT", switch.to_string());
+        }
+        Ok(command.status()?.success())
+    }
+
+    /// The name of a test that fails on the copy as it is built, the quickest first.
+    pub fn failing(&self) -> Result<Option<String>> {
+        let failing = Mutex::new(None);
+        on_all_cores(&self.tests, |_, test| -> Result<()> {
+            let found = failing.lock().expect("no panic").is_some();
+            if !found && !self.passes(test, None)? {
+                *failing.lock().expect("no panic") = Some(test.name.clone());
+            }
+            Ok(())
+        })?;
+        Ok(failing.into_inner()?)
     }
 }
 
