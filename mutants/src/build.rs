@@ -227,6 +227,8 @@ impl Sources {
                 of_file.entry(&mutant.file).or_default().push((id, mutant));
             }
         }
+        // A file of which no change is left has no switches.
+        self.switched.clear();
         for (path, text) in &self.texts {
             let mut out = text.clone();
             if let (Some(mutants), Some(&first)) =
@@ -292,10 +294,7 @@ impl Sources {
             }
         }
         if self.unswitched.len() == before {
-            bail!(
-                "the copy does not compile:\n{}",
-                String::from_utf8_lossy(&output.stdout)
-            );
+            bail!("the copy does not compile:\n{errors}");
         }
         Ok(true)
     }

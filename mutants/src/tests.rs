@@ -165,6 +165,14 @@ pub fn measure(
 /// Tries all changes that no earlier run caught.
 pub fn run(folder: &Path, seconds: Option<f64>, only: &str, by: &str) -> Result<ExitCode> {
     let plan = Plan::read(folder)?;
+    for test in &plan.tests {
+        if fs::metadata(&test.binary)?.modified()? != test.built {
+            bail!(
+                "{} is not what `build` made: run it first",
+                test.binary.display()
+            );
+        }
+    }
     let path = folder.join("verdicts.tsv");
     let mut verdicts = read_verdicts(&path)?;
     let of = |change: &Change| (change.name.clone(), change.fingerprint);
