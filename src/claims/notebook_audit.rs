@@ -313,9 +313,8 @@ impl Stop {
         let train = |loss: f64| {
             let options = Options {
                 trained: Trained::OutputWeights,
-                tolerance: TOLERANCE,
                 loss,
-                ..Options::default()
+                ..Options::within(TOLERANCE)
             };
             mirror_flow::train(&limit, &initial, &options, &mut |_| {})
         };
@@ -498,10 +497,9 @@ impl Steps {
         let points: Vec<f64> = (0..=12).map(|i| f64::from(i) / 4.0 - 1.5).collect();
         let options = Options {
             trained: Trained::OutputWeights,
-            tolerance: TOLERANCE,
             loss: 1e-12,
             most_steps: mirror_descent::MOST_STEPS,
-            ..Options::default()
+            ..Options::within(TOLERANCE)
         };
         // (h/2)∫φ'''(α)(dα/dt)²dt of each neuron, from all steps and from every other one.
         let n = Self::NEURONS;

@@ -331,10 +331,9 @@ impl SmallStart {
             initial.w *= size;
             initial.b *= size;
             let options = Options {
-                tolerance: TOLERANCE,
                 // Until the loss has fallen by a factor 100.
                 loss: 0.01 * loss,
-                ..Options::default()
+                ..Options::within(TOLERANCE)
             };
             let run = mirror_flow::train(&ensemble.setting, &initial, &options, &mut |_| {})?;
             Ok(run.displacement.w / size)

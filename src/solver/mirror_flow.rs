@@ -34,16 +34,23 @@ pub struct Options {
     pub most_steps: usize,
 }
 
-impl Default for Options {
-    fn default() -> Self {
+impl Options {
+    /// All parameters to the end, with a tolerance of one's own.
+    pub const fn within(tolerance: f64) -> Self {
         Self {
             trained: Trained::All,
             uncentred: false,
-            tolerance: 1e-5,
+            tolerance,
             horizon: f64::INFINITY,
             loss: 0.0,
             most_steps: 100_000,
         }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::within(1e-5)
     }
 }
 

@@ -139,9 +139,8 @@ impl Trial {
         let initial = ensemble.network(1);
         let options = Options {
             trained: Trained::OutputWeights,
-            tolerance: 1e-10,
             horizon: TIME,
-            ..Options::default()
+            ..Options::within(1e-10)
         };
         let mirrored = |a: &Array1<f64>| a.mapv(|a| setting.potential.mirror_map(n as f64 * a));
         let flow = mirror_flow::train(setting, &initial, &options, &mut |_| {})?;

@@ -156,9 +156,8 @@ fn path(
             let options = Options {
                 trained: Trained::OutputWeights,
                 uncentred: true,
-                tolerance,
                 horizon: time,
-                ..Options::default()
+                ..Options::within(tolerance)
             };
             let run = mirror_flow::train(&setting, &initial, &options, &mut |_| {})?;
             Ok(run.network.a)

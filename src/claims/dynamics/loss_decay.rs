@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::{
     super::{Claim, Context, Control, Findings},
-    converged, describe, not_converged, random_settings, setting,
+    TOLERANCE, converged, describe, not_converged, random_settings, setting,
 };
 use crate::{
     Result,
@@ -15,7 +15,7 @@ use crate::{
     solver::{
         bregman_projection,
         mirror_flow::{self, CONVERGED, Options, State},
-        model::{Gates, Point, Trained},
+        model::{Point, Trained},
     },
 };
 
@@ -46,7 +46,6 @@ pub const CLAIM: Claim = Claim {
 
 /// Neurons of each network.
 const WIDTH: usize = 540;
-const TOLERANCE: f64 = 1e-7;
 /// Down to this |r| steps, which may err by 10⁻¹² of a residual, tell how fast it falls.
 const LATE: f64 = 1e-7;
 
@@ -129,8 +128,6 @@ struct Moment {
     decay: Both,
     /// dL/dt by differences, and its error.
     difference: [f64; 2],
-    /// Whether a gate has changed since the moment before, and K has jumped.
-    turned: bool,
 }
 
 /// What was measured of one network.
@@ -194,32 +191,21 @@ impl Path {
         ]
     }
 
-    /// max over steps of 2∫λ_min − log(L(0)/L(t)), less the error of the trapezoidal rule (what every
-    /// other step changes); 0 where it is negative. Where K jumped the smaller end counts. Residuals below
-    /// [`LATE`] are left out.
+    /// max over steps of 2∫λ_min − log(L(0)/L(t)), where of each step the end with the smaller λ_min counts (K jumps where a
+    /// gate turns); 0 where it is negative. Residuals below [`LATE`] are left out.
     fn excess(&self, theory: Theory) -> f64 {
         let first = &self.moments[0];
-        let (mut fine, mut coarse, mut worst) = (0.0, 0.0, 0.0_f64);
+        let (mut integral, mut worst) = (0.0, 0.0_f64);
         let resolved = |moment: &Moment| moment.residual[0] >= LATE;
         let last = self.moments.partition_point(resolved);
-        for triple in self.moments[..last].windows(3).step_by(2) {
-            let over = |from: &Moment, to: &Moment, turned: bool| {
-                let [a, b] = [from, to].map(|moment| moment.slowest.of(theory));
-                (to.time - from.time) * if turned { 2.0 * a.min(b) } else { a + b }
+        for pair in self.moments[..last].windows(2) {
+            let [from, to] = [&pair[0], &pair[1]].map(|moment| moment.slowest.of(theory));
+            integral += (pair[1].time - pair[0].time) * from.min(to);
+            let slowest = match theory {
+                Theory::KernelOfTheStart => pair[1].time * first.slowest.current,
+                _ => integral,
             };
-            let turned = triple[1].turned || triple[2].turned;
-            let both = over(&triple[0], &triple[1], turned) + over(&triple[1], &triple[2], turned);
-            fine += both;
-            coarse += if turned {
-                both
-            } else {
-                over(&triple[0], &triple[2], false)
-            };
-            let (bound, error) = match theory {
-                Theory::KernelOfTheStart => (2.0 * triple[2].time * first.slowest.current, 0.0),
-                _ => (fine, f64::abs(fine - coarse)),
-            };
-            worst = worst.max(bound - error - (first.loss / triple[2].loss).ln());
+            worst = worst.max(2.0 * slowest - (first.loss / pair[1].loss).ln());
         }
         worst
     }
@@ -229,11 +215,9 @@ impl Path {
 fn observe(setting: &Setting, initial: &Network, trained: Trained) -> Result<Vec<Moment>> {
     let options = Options {
         trained,
-        tolerance: TOLERANCE,
-        ..Options::default()
+        ..Options::within(TOLERANCE)
     };
     let (mut moments, mut start, mut failed) = (Vec::new(), None, false);
-    let mut gates: Option<Gates> = None;
     let run = mirror_flow::train(setting, initial, &options, &mut |state| {
         // Where a residual vanishes, the gate of a knot that slides along its datum is undetermined.
         let [low, high] = state.model.gate_ends();
@@ -247,11 +231,7 @@ fn observe(setting: &Setting, initial: &Network, trained: Trained) -> Result<Vec
         }
         let metric = start.get_or_insert_with(|| state.point.inverse_metric.clone());
         match moment(setting, state, metric) {
-            Some(moment) => {
-                let turned = gates.as_ref().is_some_and(|before| before != state.gates);
-                gates = Some(state.gates.clone());
-                moments.push(Moment { turned, ..moment });
-            }
+            Some(moment) => moments.push(moment),
             None => failed = true,
         }
     })?;
@@ -324,7 +304,6 @@ fn moment(setting: &Setting, state: &State<'_>, metric: &[f64]) -> Option<Moment
             0.5 * (before + after),
             0.5 * (after - before).abs() + cancelled,
         ],
-        turned: false,
     })
 }
 

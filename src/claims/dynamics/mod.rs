@@ -159,8 +159,7 @@ impl Ensemble {
         let options = Options {
             trained,
             uncentred: self.uncentred,
-            tolerance: TOLERANCE,
-            ..Options::default()
+            ..Options::within(TOLERANCE)
         };
         let run = mirror_flow::train(&self.setting, &self.network(copies), &options, observe)?;
         converged(&run)?;
@@ -179,8 +178,7 @@ impl Ensemble {
         initial.a.fill(0.0);
         let options = Options {
             trained: Trained::OutputWeights,
-            tolerance: TOLERANCE,
-            ..Options::default()
+            ..Options::within(TOLERANCE)
         };
         let n = self.len();
         let layer = |values: &[f64]| Array1::from(values[2 * n..3 * n].to_vec()) * n as f64;

@@ -2,7 +2,7 @@
 //! magnitudes are.
 
 use gauss_quad::GaussLegendre;
-use rand::Rng;
+use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use std::num::NonZeroUsize;
 
@@ -182,18 +182,19 @@ fn exchanges(context: &Context) -> Result<Vec<Exchange>> {
     let mut rng = context.problems(41);
     for number in 0..context.random(4) {
         let dataset = random_dataset(&mut rng, 1.0)?;
-        let mut draw = |count: usize| rng.next_u32() as usize % count;
-        let [from, to] = [draw(4), draw(3)];
-        let [one, other] = [draw(3), draw(2)];
+        let (mut densities, mut order) = (DENSITIES, [0, 1, 2]);
+        densities.shuffle(&mut rng);
+        order.shuffle(&mut rng);
+        let ([from, to, ..], [one, other, _]) = (densities, order);
         let setting = Setting {
             dataset,
-            ..figure2(DENSITIES[from], POTENTIALS[one])?
+            ..figure2(from, POTENTIALS[one])?
         };
         let name = format!("random data set {number}");
         let (bias, potential) = if number % 2 == 0 {
-            (DENSITIES[(from + 1 + to) % 4], POTENTIALS[one])
+            (to, POTENTIALS[one])
         } else {
-            (DENSITIES[from], AFTER[(one + 1 + other) % 3])
+            (from, AFTER[other])
         };
         pairs.push((name, setting, bias, potential, false));
     }
