@@ -1418,6 +1418,28 @@ mod bordered_matrix {
         }
     }
 
+    /// λᵀF is linear in the coordinates, what a double leaves of them with it.
+    #[test]
+    fn what_coordinates_leave_is_added() {
+        let data = Dataset::from_points(&[-0.5, 0.5, 1.5], &[0.0, 0.0, 0.0]).unwrap();
+        for activation in [Activation::Relu, Activation::Abs] {
+            let basis = LocalBasis::new(&data, activation, 0.5);
+            let (zero, q) = ([0.0; 3], [0.75, -1.5, 0.25]);
+            for &sheet in Sheet::of(activation) {
+                // All numbers are dyadic, and nothing is rounded.
+                for (interval, knot) in [(0, -1.0), (1, 0.0), (2, 0.75), (3, 2.0)] {
+                    let at = |parts| basis.precise_dual_function(parts, interval, sheet, knot);
+                    let u = basis.dual_function(&q, interval, sheet, knot);
+                    assert!(u != 0.0 || sheet != Sheet::Both);
+                    assert_eq!(
+                        [at([&q, &zero]), at([&zero, &q]), at([&q, &q])],
+                        [u, u, 2.0 * u]
+                    );
+                }
+            }
+        }
+    }
+
     #[test]
     fn is_refused_where_it_is_singular() {
         refused_where_it_is_singular::<f64>();

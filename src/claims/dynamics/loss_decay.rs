@@ -14,7 +14,7 @@ use crate::{
     setting::{Activation, Dataset, Network, OutputInit, Scaling, Setting},
     solver::{
         bregman_projection,
-        mirror_flow::{self, CONVERGED, Options, State},
+        mirror_flow::{self, CONVERGED, Options, State, Status},
         model::{Point, Trained},
     },
 };
@@ -46,7 +46,7 @@ pub const CLAIM: Claim = Claim {
 
 /// Neurons of each network.
 const WIDTH: usize = 540;
-/// Down to this |r| steps, which may err by 10⁻¹² of a residual, tell how fast it falls.
+/// Down to this |r|₂ steps, which may err by 10⁻¹² beside 10⁻⁷ of a residual, tell how fast it falls.
 const LATE: f64 = 1e-7;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -120,8 +120,8 @@ struct Moment {
     time: f64,
     /// L.
     loss: f64,
-    /// |r|₂ and its round-off.
-    residual: [f64; 2],
+    /// |r|₂.
+    residual: f64,
     /// λ_min(K).
     slowest: Both,
     /// −rᵀKr/m.
@@ -130,12 +130,18 @@ struct Moment {
     difference: [f64; 2],
 }
 
+impl Moment {
+    fn is_resolved(&self) -> bool {
+        self.residual >= LATE
+    }
+}
+
 /// What was measured of one network.
 struct Path {
     name: String,
     /// All parameters trained.
     moments: Vec<Moment>,
-    /// The rate of |r| at the end: measured, its error, and the mean of λ_min(K).
+    /// The rate of |r| at the end: measured, its error, and λ_min(K) there.
     whole: ([f64; 2], Both),
     /// The same with a alone trained, and λ_min(E\[FFᵀ/φ''\])/m at the projection.
     weights: ([f64; 2], Both),
@@ -144,13 +150,17 @@ struct Path {
 impl Path {
     fn measure(name: &str, setting: &Setting, seed: u64) -> Result<Self> {
         let initial = Network::sample(&setting.bias, OutputInit::Zero, WIDTH, seed);
-        let moments = observe(setting, &initial, Trained::All)?;
-        let whole = late_rate(&moments)?;
-        let linear = observe(setting, &initial, Trained::OutputWeights)?;
+        let moments = observe(setting, &initial)?;
+        let late = moments[..].partition_point(Moment::is_resolved);
+        let slowest = moments[late.min(moments.len() - 1)].slowest;
+        let rate = |trained| late_rate(setting, &initial, trained);
         Ok(Self {
             name: format!("{name}, n = {WIDTH}"),
-            whole,
-            weights: (late_rate(&linear)?.0, projected_rate(setting, &initial)?),
+            whole: (rate(Trained::All)?, slowest),
+            weights: (
+                rate(Trained::OutputWeights)?,
+                projected_rate(setting, &initial)?,
+            ),
             moments,
         })
     }
@@ -196,9 +206,8 @@ impl Path {
     fn excess(&self, theory: Theory) -> f64 {
         let first = &self.moments[0];
         let (mut integral, mut worst) = (0.0, 0.0_f64);
-        let resolved = |moment: &Moment| moment.residual[0] >= LATE;
-        let last = self.moments.partition_point(resolved);
-        for pair in self.moments[..last].windows(2) {
+        let resolved = self.moments.partition_point(Moment::is_resolved);
+        for pair in self.moments[..resolved].windows(2) {
             let [from, to] = [&pair[0], &pair[1]].map(|moment| moment.slowest.of(theory));
             integral += (pair[1].time - pair[0].time) * from.min(to);
             let slowest = match theory {
@@ -211,12 +220,9 @@ impl Path {
     }
 }
 
-/// Every step of the flow of one network.
-fn observe(setting: &Setting, initial: &Network, trained: Trained) -> Result<Vec<Moment>> {
-    let options = Options {
-        trained,
-        ..Options::within(TOLERANCE)
-    };
+/// Every step of the flow of all parameters of one network.
+fn observe(setting: &Setting, initial: &Network) -> Result<Vec<Moment>> {
+    let options = Options::within(TOLERANCE);
     let (mut moments, mut start, mut failed) = (Vec::new(), None, false);
     let run = mirror_flow::train(setting, initial, &options, &mut |state| {
         // Where a residual vanishes, the gate of a knot that slides along its datum is undetermined.
@@ -271,18 +277,9 @@ fn moment(setting: &Setting, state: &State<'_>, metric: &[f64]) -> Option<Moment
     let loss = r.dot(&r) / (2.0 * m);
     let decay = both(&|kernel| Some(-r.dot(&kernel.dot(&r)) / m))?;
     let slowest = both(&smallest)?;
-    // The loss a little further and a little less along dζ/dt. A loss has the round-off of residuals,
-    // sums of terms of either sign, times |r|.
+    // The loss a little further and a little less along dζ/dt.
     let force: Vec<f64> = point.residual.iter().map(|r| -model.rate() * r).collect();
     let velocity = model.transposed(point, gates, &force);
-    let terms: f64 = (0..model.width())
-        .map(|k| {
-            let [w, b, a] = [0, 1, 2].map(|layer| point.parameters[layer * model.width() + k]);
-            let reach = setting.dataset.largest_input();
-            (a * (w.abs() * reach + b.abs())).abs()
-        })
-        .sum();
-    let rounding = 4.0 * f64::EPSILON * (terms + model.value_scale());
     let along = |h: f64| -> f64 {
         let moved: Vec<f64> = dual.iter().zip(&velocity).map(|(z, v)| z + h * v).collect();
         let residual = model.at(&moved, gates).residual;
@@ -293,11 +290,11 @@ fn moment(setting: &Setting, state: &State<'_>, metric: &[f64]) -> Option<Moment
     let h = 1e-3 / largest_eigenvalue(&kernels[0])?;
     let [before, after] = [(loss - along(-h)) / h, (along(h) - loss) / h];
     let size = r.dot(&r).sqrt();
-    let cancelled = rounding * size / (m.sqrt() * h);
+    let cancelled = rounding(setting, state) * size / (m.sqrt() * h);
     Some(Moment {
         time,
         loss,
-        residual: [size, rounding],
+        residual: size,
         slowest,
         decay,
         difference: [
@@ -305,6 +302,19 @@ fn moment(setting: &Setting, state: &State<'_>, metric: &[f64]) -> Option<Moment
             0.5 * (after - before).abs() + cancelled,
         ],
     })
+}
+
+/// The round-off of a residual, a sum of terms of either sign.
+fn rounding(setting: &Setting, state: &State<'_>) -> f64 {
+    let (model, reach) = (state.model, setting.dataset.largest_input());
+    let terms: f64 = (0..model.width())
+        .map(|k| {
+            let of = |layer: usize| state.point.parameters[layer * model.width() + k];
+            let [w, b, a] = [0, 1, 2].map(of);
+            (a * (w.abs() * reach + b.abs())).abs()
+        })
+        .sum();
+    4.0 * f64::EPSILON * (terms + model.value_scale())
 }
 
 fn largest_eigenvalue(matrix: &Array2<f64>) -> Option<f64> {
@@ -315,40 +325,34 @@ fn smallest(matrix: &Array2<f64>) -> Option<f64> {
     matrix.eigvalsh(UPLO::Lower).ok()?.first().copied()
 }
 
-/// The rate at which |r| falls over two decades, down to 10⁻⁷ where steps err by 10⁻¹² at most, its
-/// error (the change from the two decades before, the steps' errors, and round-off), and the mean
-/// of λ_min(K) over the same time.
-fn late_rate(moments: &[Moment]) -> Result<([f64; 2], Both)> {
-    let before = |end: usize| {
-        let bound = 100.0 * moments[end].residual[0];
-        let earlier = (0..end).rev().find(|&i| moments[i].residual[0] >= bound);
-        earlier.ok_or_else(|| not_converged("the late rate"))
-    };
-    let small = |moment: &Moment| moment.residual[0] <= LATE;
-    let last = moments.iter().position(small).unwrap_or(moments.len() - 1);
-    let middle = before(last)?;
-    let first = before(middle)?;
-    // How much faster |r| falls than at λ_min(K), which itself may change on the way.
-    let window = |from: usize, to: usize| {
-        let time = moments[to].time - moments[from].time;
-        let rate = (moments[from].residual[0] / moments[to].residual[0]).ln() / time;
-        let mean = |of: &dyn Fn(&Moment) -> f64| {
-            let pairs = moments[from..=to].windows(2);
-            let areas =
-                pairs.map(|pair| (pair[1].time - pair[0].time) * (of(&pair[0]) + of(&pair[1])));
-            0.5 * areas.sum::<f64>() / time
+/// The rate at which |r| falls over the last two decades, and its error: the change from the two decades before, the
+/// steps' errors, and round-off.
+fn late_rate(setting: &Setting, initial: &Network, trained: Trained) -> Result<[f64; 2]> {
+    let m = setting.dataset.len() as f64;
+    let mut cancelled = 0.0;
+    let mut reach = |level: f64| {
+        let options = Options {
+            trained,
+            loss: level * level / (2.0 * m),
+            ..Options::within(TOLERANCE)
         };
-        let slowest = Both {
-            current: mean(&|moment| moment.slowest.current),
-            start: mean(&|moment| moment.slowest.start),
-        };
-        (rate, slowest)
+        let run = mirror_flow::train(setting, initial, &options, &mut |state| {
+            cancelled = rounding(setting, state);
+        })?;
+        match run.status {
+            Status::Horizon => Ok((run.time, run.steps)),
+            _ => Err(not_converged("the late rate")),
+        }
     };
-    let (early, (late, slowest)) = (window(first, middle), window(middle, last));
-    let [size, rounding] = moments[last].residual;
-    let step = TOLERANCE + 0.01 * CONVERGED / size;
-    let relative = ((last - middle) as f64 * step + rounding / size) / 100f64.ln();
-    Ok(([late, (early.0 - late).abs() + late * relative], slowest))
+    let [(start, _), (middle, before), (end, steps)] =
+        [reach(1e4 * LATE)?, reach(100.0 * LATE)?, reach(LATE)?];
+    let decades = 100f64.ln();
+    let [early, late] = [decades / (middle - start), decades / (end - middle)];
+    // Of each residual; the last step before either end is one of its own.
+    let scale = setting.dataset.largest_value().max(1.0);
+    let step = m.sqrt() * (TOLERANCE + 0.01 * CONVERGED * scale / LATE);
+    let relative = ((steps - before + 1) as f64 * step + m.sqrt() * cancelled / LATE) / decades;
+    Ok([late, (early - late).abs() + late * relative])
 }
 
 /// λ_min(E\[FFᵀ/φ''(α)\])/m over the neurons, α the projection's.
