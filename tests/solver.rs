@@ -688,6 +688,28 @@ mod finite_width {
         optimal(&draw).unwrap();
     }
 
+    /// Others of the kind: none is lost.
+    #[test]
+    fn turning_neurons_of_other_draws() {
+        let points: [&[f64]; 2] = [
+            &[0.0625, -0.09375, 0.34375, 0.28125],
+            &[950.0, 200.0, -450.0, -950.0],
+        ];
+        let bias = BiasDensity::uniform(0.25).unwrap();
+        for (shape, width) in [([5.0, 10.0], 150), ([7.0, 1.0], 150), ([9.0, 10.0], 30)] {
+            for seed in 0..150 {
+                let draw = relu(points, bias, shape, width, seed);
+                let projection = projected(&draw).expect("a projection");
+                let residual = draw.setting.residual(&projection.network);
+                assert!(
+                    residual <= 1e-10 * 950.0,
+                    "{shape:?} {width} {seed}: {residual:e}"
+                );
+                optimal(&draw).unwrap();
+            }
+        }
+    }
+
     /// A close pair on the edge: u on one sheet is so large that u on the other is in its rounding, which moved the outputs
     /// by 10⁻².
     #[test]
@@ -1118,6 +1140,7 @@ mod fluctuations {
                     .map(|node| (node.0, node.1))
                     .collect();
                 let influences = fluctuation::influences(&h, point, &neurons).unwrap();
+                assert_eq!(influences.len(), neurons.len());
                 for (&(sheet, c), found) in neurons.iter().zip(influences) {
                     let expected = h.alpha(sheet, c) * rest(k, sheet, c);
                     assert!(

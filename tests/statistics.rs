@@ -5,7 +5,7 @@
 use mirrorflow::{
     claims::{Context, agreement, dynamics::lazy, regime::not_kernel},
     evidence::{
-        Evidence,
+        Evidence, distance,
         ensemble::{log_ratio, spread},
         statistics::{self, Alternative, SIZE},
     },
@@ -185,5 +185,33 @@ fn deviations_are_as_large_as_their_standard_errors() {
             !passes(squares / 4.0) && !passes(squares * 4.0),
             "{comparison}: {squares} for {count}"
         );
+    }
+}
+
+/// Peaks between two places of the grid and at the ends, of either sign; of two the higher, though it is lower on the grid.
+#[test]
+fn the_largest_distance_is_where_it_is() {
+    for edge in [0.5_f64, 3.0] {
+        let cell = edge / 300.0;
+        // Two cells after 30 sections of 0.618…
+        let off = 2.0 * cell * 0.618_034_f64.powi(30);
+        for share in [-1.0, -0.9987, -0.5004, 0.0, 0.333_21, 0.7503, 1.0] {
+            let top = share * edge;
+            for sign in [1.0, -1.0] {
+                let tent = |x: f64| sign * (2.0 * edge - (x - top).abs());
+                let (place, height) = distance::located(tent, edge);
+                assert!((place - top).abs() <= off, "{place} for {top} of {edge}");
+                assert!((0.0..=off).contains(&(2.0 * edge - height)), "{height}");
+                assert_eq!(distance::sup(tent, edge), height);
+            }
+        }
+        // Steep between two places, flat at a third.
+        let (steep, flat) = (120.5 * cell, -60.0 * cell);
+        let two = |x: f64| {
+            let [one, other] = [(x - steep).abs() / cell, (x - flat).abs() / cell];
+            (1.25 - one).max(1.0 - other).max(0.0)
+        };
+        let (place, height) = distance::located(two, edge);
+        assert!((place - steep).abs() <= off && (1.25 - height).abs() <= 1e-5);
     }
 }

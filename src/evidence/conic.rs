@@ -12,7 +12,7 @@
 use clarabel::{
     algebra::CscMatrix,
     solver::{
-        DefaultSettings, DefaultSolution, DefaultSolver, IPSolver, SolverStatus,
+        DefaultSettingsBuilder, DefaultSolution, DefaultSolver, IPSolver, SolverStatus,
         SupportedConeT::{
             self, ExponentialConeT, NonnegativeConeT, PowerConeT, SecondOrderConeT, ZeroConeT,
         },
@@ -409,22 +409,22 @@ impl Form {
             self.columns.clone(),
             self.entries.clone(),
         );
-        let settings = DefaultSettings {
-            verbose: false,
-            max_iter: 400,
-            tol_gap_abs: tolerance,
-            tol_gap_rel: tolerance,
-            tol_feas: tolerance,
-            reduced_tol_gap_abs: 10.0 * tolerance,
-            reduced_tol_gap_rel: 10.0 * tolerance,
-            reduced_tol_feas: 10.0 * tolerance,
-            ..DefaultSettings::default()
-        };
         let failed = |iterations, residual| Error::NotConverged {
             solver: "the interior-point method",
             iterations,
             residual,
         };
+        let reduced = 10.0 * tolerance;
+        let settings = DefaultSettingsBuilder::default()
+            .verbose(false)
+            .tol_gap_abs(tolerance)
+            .tol_gap_rel(tolerance)
+            .tol_feas(tolerance)
+            .reduced_tol_gap_abs(reduced)
+            .reduced_tol_gap_rel(reduced)
+            .reduced_tol_feas(reduced)
+            .build()
+            .map_err(|_| failed(0, f64::NAN))?;
         let mut solver = DefaultSolver::new(
             &square,
             &self.linear,
