@@ -607,3 +607,60 @@ fn work_is_on_record() {
         insta::assert_snapshot!("flow-work", lines.join("\n\n"));
     });
 }
+
+/// The gradient of a parameter counts as nothing up to 10⁻¹² of what its terms could add up to: m max|r| times |a|·max(1, max|x|) for
+/// w and b, |w| max(1, max|x|) + |b| for a, 1 for d. Here one of them at a time decides, a little below that and a little above.
+#[test]
+fn a_vanishing_gradient_is_small_beside_its_terms() {
+    let status = |trained, [w, b, a]: [[f64; 3]; 3], x: &[f64], residual: &[f64]| {
+        let initial = Network {
+            w: w.to_vec().into(),
+            b: b.to_vec().into(),
+            a: a.to_vec().into(),
+            d: 0.0,
+        };
+        let values = x.iter().zip(residual);
+        let y: Vec<f64> = values
+            .map(|(&x, r)| initial.output(Activation::Abs, x) - r)
+            .collect();
+        let mut setting = figure(Activation::Abs, "quadratic", Scaling::Unscaled);
+        setting.dataset = Dataset::from_points(x, &y).unwrap();
+        let options = Options {
+            trained,
+            most_steps: 0,
+            ..Options::default()
+        };
+        flow(&setting, &initial, &options).status
+    };
+    let none = [0.0; 3];
+    for (share, expected) in [(0.97, Status::Stationary), (1.03, Status::OutOfSteps)] {
+        // Σ r σ = 6ε for the one neuron, whose knot is midway; its terms are of size 2·8 + 10.
+        let e = share * 2e-12 * 26.0 / 6.0;
+        let middle = [[0.0, 2.0, 0.0], [0.0, 10.0, 0.0], none];
+        let found = status(
+            Trained::OutputWeights,
+            middle,
+            &[2.0, 8.0],
+            &[1.0, -1.0 - e],
+        );
+        assert_eq!(found, expected, "a");
+        // Knots left of all data: Σ r x = ε and Σ r = 0, then Σ r = δ and Σ r x = 0.
+        let left = [[1.0; 3], [-10.0; 3], [0.0, 0.5, 0.0]];
+        let e = share * 3e-12 * 1.5 * 4.0;
+        let found = status(
+            Trained::All,
+            left,
+            &[1.0, 2.0, 4.0],
+            &[1.0 - e, e - 1.5, 0.5],
+        );
+        assert_eq!(found, expected, "w");
+        let e = share * 3e-12 * 1.5;
+        let found = status(
+            Trained::All,
+            left,
+            &[1.0, 2.0, 4.0],
+            &[1.0 + 2.0 * e, -1.5 - e, 0.5],
+        );
+        assert_eq!(found, expected, "d");
+    }
+}
