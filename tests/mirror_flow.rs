@@ -664,3 +664,39 @@ fn a_vanishing_gradient_is_small_beside_its_terms() {
         assert_eq!(found, expected, "d");
     }
 }
+
+/// Knots that cease to slide, as some do where outputs start far from the data.
+#[test]
+fn releases_are_on_record() {
+    let [relu, abs] = [Activation::Relu, Activation::Abs];
+    let (unscaled, scaled) = (Scaling::Unscaled, Scaling::Scaled);
+    let lines = [
+        (relu, "quadratic", unscaled, "random:1,4", 12, 0),
+        (relu, "quadratic", unscaled, "random:1,4", 12, 6),
+        (relu, "power:3,1", unscaled, "random:1,4", 12, 0),
+        (relu, "power:3,1", scaled, "random:1,4", 7, 9),
+        (abs, "power:3,1", unscaled, "random:1,4", 12, 8),
+        (abs, "quadratic", unscaled, "random:1,4", 12, 3),
+        (abs, "power:3,1", scaled, "random:1,4", 12, 5),
+        (abs, "power:3,1", scaled, "random:1,4", 12, 2),
+    ]
+    .map(|(activation, potential, scaling, output, width, seed)| {
+        let setting = figure(activation, potential, scaling);
+        let initial = Network::sample(&setting.bias, output.parse().unwrap(), width, seed);
+        let Run { status, steps, evaluations, events, .. } = flow(&setting, &initial, &Options::default());
+        format!(
+            "{activation:?} {scaling:?} {potential} {output}: {status:?} {steps} {evaluations} {} {} {}",
+            events.crossings, events.pins, events.releases
+        )
+    });
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    Relu Unscaled quadratic random:1,4: Stationary 199 835 5 2 2
+    Relu Unscaled quadratic random:1,4: Stationary 317 1602 4 5 5
+    Relu Unscaled power:3,1 random:1,4: Stationary 213 931 6 2 2
+    Relu Scaled power:3,1 random:1,4: Stationary 449 2026 5 3 3
+    Abs Unscaled power:3,1 random:1,4: Stationary 142 579 6 1 1
+    Abs Unscaled quadratic random:1,4: Stationary 170 774 10 2 2
+    Abs Scaled power:3,1 random:1,4: Converged 396 1672 6 2 1
+    Abs Scaled power:3,1 random:1,4: Stationary 578 2620 7 6 6
+    ");
+}
