@@ -679,6 +679,8 @@ fn releases_are_on_record() {
         (abs, "quadratic", unscaled, "random:1,4", 12, 3),
         (abs, "power:3,1", scaled, "random:1,4", 12, 5),
         (abs, "power:3,1", scaled, "random:1,4", 12, 2),
+        // Inner weights move more than outer ones.
+        (relu, "power:3,1", unscaled, "random:20,1", 12, 1),
     ]
     .map(|(activation, potential, scaling, output, width, seed)| {
         let setting = figure(activation, potential, scaling);
@@ -698,5 +700,6 @@ fn releases_are_on_record() {
     Abs Unscaled quadratic random:1,4: Stationary 170 774 10 2 2
     Abs Scaled power:3,1 random:1,4: Converged 396 1672 6 2 1
     Abs Scaled power:3,1 random:1,4: Stationary 578 2620 7 6 6
+    Relu Unscaled power:3,1 random:20,1: Converged 199 720 5 0 0
     ");
 }

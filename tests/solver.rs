@@ -710,6 +710,20 @@ mod finite_width {
         }
     }
 
+    /// Draws that are lost where a Newton step of λ and of turning α leaves out how these move each other.
+    #[test]
+    fn turning_neurons_and_multipliers_move_together() {
+        let mut runner = TestRunner::new(config(1));
+        let strategy = draw();
+        let draws = (0..1729).map(|_| strategy.new_tree(&mut runner).unwrap().current());
+        for (k, draw) in draws.enumerate() {
+            if [1070, 1311, 1728].contains(&k) {
+                let found = bregman_projection::project(&draw.setting, &draw.initial);
+                assert!(found.is_ok(), "draw {k}: {found:?}");
+            }
+        }
+    }
+
     /// A close pair on the edge: u on one sheet is so large that u on the other is in its rounding, which moved the outputs
     /// by 10⁻².
     #[test]
