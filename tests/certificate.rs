@@ -658,6 +658,42 @@ fn points_are_enclosed_as_far_out_as_is_promised() {
     }
 }
 
+/// s²φ(α/s) on the values y is φ on y/s, s-fold: h̄, its cost s²-fold, and both enclosed as tightly.
+#[test]
+fn a_scale_of_the_potential_is_one_of_the_values() {
+    let points = [-1.25, -0.5, 0.0, 0.375, 1.25];
+    for text in ["power:3,1", "power:4,0.5", "power:2.5,1", "hypentropy:1"] {
+        let potential: Potential = text.parse().unwrap();
+        for bias in ["uniform:1.25", "triangular:1.5,0.5"] {
+            for activation in ACTIVATIONS {
+                let plain = |share: f64| {
+                    let y: Vec<f64> = data(3).y().iter().map(|y| share * y).collect();
+                    Dataset::from_points(data(3).x(), &y).unwrap()
+                };
+                for s in [0.25, 8.0] {
+                    let at = format!("{text} {bias} {activation:?} {s}");
+                    let one = solved(plain(1.0), activation, bias, potential.rescaled(s));
+                    let other = solved(plain(1.0 / s), activation, bias, potential);
+                    let [found, expected] = [&one, &other].map(|h| enclose(h, &points).unwrap());
+                    for (found, expected) in found.into_iter().zip(expected) {
+                        let expected = expected * Ball::from(s);
+                        assert!(found.overlaps(expected), "{at}: {found:?} {expected:?}");
+                        let [loose, tight] = [found, expected].map(Ball::radius);
+                        assert!(
+                            loose <= 1e-20,
+                            "{at}: {loose:e}, where {tight:e} is possible"
+                        );
+                    }
+                    let [[low, high], [least, most]] =
+                        [&one, &other].map(|h| certify(h).cost.unwrap());
+                    assert!(low <= s * s * most && s * s * least <= high, "{at}");
+                    assert!(high - low <= 1e-15 * high, "{at}: {low:e} {high:e}");
+                }
+            }
+        }
+    }
+}
+
 /// Data that are 0 have the certificate 0, whatever the potential, but for roots of what may underflow.
 #[test]
 fn nothing_is_certified_to_be_nothing() {
