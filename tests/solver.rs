@@ -710,14 +710,15 @@ mod finite_width {
         }
     }
 
-    /// Draws that are lost where a Newton step of λ and of turning α leaves out how these move each other.
+    /// Draws that are lost where a Newton step of λ and of turning α leaves out how these move each other, or where the rounding
+    /// of u is misjudged.
     #[test]
     fn turning_neurons_and_multipliers_move_together() {
         let mut runner = TestRunner::new(config(1));
         let strategy = draw();
         let draws = (0..1729).map(|_| strategy.new_tree(&mut runner).unwrap().current());
         for (k, draw) in draws.enumerate() {
-            if [1070, 1311, 1728].contains(&k) {
+            if [1070, 1282, 1311, 1728].contains(&k) {
                 let found = bregman_projection::project(&draw.setting, &draw.initial);
                 assert!(found.is_ok(), "draw {k}: {found:?}");
             }

@@ -198,20 +198,25 @@ fn the_largest_distance_is_where_it_is() {
         for share in [-1.0, -0.9987, -0.5004, 0.0, 0.333_21, 0.7503, 1.0] {
             let top = share * edge;
             for sign in [1.0, -1.0] {
-                let tent = |x: f64| sign * (2.0 * edge - (x - top).abs());
+                let tent = |x: f64| {
+                    assert!(x.abs() <= edge, "{x} is beyond {edge}");
+                    sign * (2.0 * edge - (x - top).abs())
+                };
                 let (place, height) = distance::located(tent, edge);
                 assert!((place - top).abs() <= off, "{place} for {top} of {edge}");
                 assert!((0.0..=off).contains(&(2.0 * edge - height)), "{height}");
                 assert_eq!(distance::sup(tent, edge), height);
             }
         }
-        // Steep between two places, flat at a third.
-        let (steep, flat) = (120.5 * cell, -60.0 * cell);
-        let two = |x: f64| {
-            let [one, other] = [(x - steep).abs() / cell, (x - flat).abs() / cell];
-            (1.25 - one).max(1.0 - other).max(0.0)
-        };
-        let (place, height) = distance::located(two, edge);
-        assert!((place - steep).abs() <= off && (1.25 - height).abs() <= 1e-5);
+        // A steep peak beside one place of the grid, and a flat one whose neighbours are higher than the steep one's other.
+        for beside in [119.7, 120.3] {
+            let (steep, flat) = (beside * cell, -60.0 * cell);
+            let two = |x: f64| {
+                let [one, other] = [(x - steep).abs() / cell, (x - flat).abs() / cell];
+                (1.25 - one).max(1.0 - other / 10.0).max(0.0)
+            };
+            let (place, height) = distance::located(two, edge);
+            assert!((place - steep).abs() <= off && (1.25 - height).abs() <= 1e-5);
+        }
     }
 }

@@ -802,7 +802,7 @@ pub fn minimize(
         }
         // Double-double takes it from here; but one sheet may hide behind the rounding of another, and
         // wants its matrix right.
-        if residual == 0.0 || (precise && one_sheet && iterations.is_some()) {
+        if precise && one_sheet && iterations.is_some() {
             break;
         }
         let tolerance = if step == 0 { RANK_TOLERANCE } else { 0.0 };

@@ -166,11 +166,6 @@ impl Knots {
         }
     }
 
-    /// Whether moments are integrated exactly.
-    pub fn is_exact(&self) -> bool {
-        self.quadrature.is_exact()
-    }
-
     fn moments_over(&self, piece: &Piece, u: [f64; 2]) -> Moments {
         let mut moments = Moments::default();
         self.for_each(piece, u, |t, weight, alpha, hessian| {
@@ -343,14 +338,9 @@ impl Solution {
             .inverse_mirror_map(self.dual_function(sheet, c))
     }
 
-    /// Moments of α and (φ*)'' over a piece: exact, or with the fine quadrature.
+    /// Moments of α and (φ*)'' over a piece.
     pub fn moments(&self, piece: &Piece) -> Moments {
-        let knots = if self.least.is_exact() {
-            &self.least
-        } else {
-            &self.fine
-        };
-        knots.moments_over(piece, self.dual_at_ends(piece))
+        self.least.moments_over(piece, self.dual_at_ends(piece))
     }
 
     /// Values of u at both ends of a piece.

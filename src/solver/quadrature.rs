@@ -44,8 +44,6 @@ pub struct Quadrature {
     /// lengths away.
     smooth: Vec<(f64, f64)>,
     far: f64,
-    /// Whether moments are integrated exactly.
-    exact: bool,
     /// Whether integrands are singular at α = 0, so that pieces are split there.
     split: bool,
     /// α = α₁ s^k makes them smooth on either side.
@@ -95,14 +93,9 @@ impl Quadrature {
                     rule: rule((degree / 2.0) as usize + 1),
                     smooth: rule(6),
                     far: 8.0,
-                    exact: true,
                     ..base
                 }
             }
-            (_, Family::Quadratic { .. }) => Self {
-                exact: !gaussian,
-                ..base
-            },
             _ => base,
         }
     }
@@ -128,7 +121,6 @@ impl Quadrature {
             rule: rule(nodes),
             smooth: rule(nodes),
             far: 1.0,
-            exact: false,
             split,
             substitution,
         }
@@ -137,11 +129,6 @@ impl Quadrature {
     /// φ.
     pub fn potential(&self) -> &Potential {
         &self.potential
-    }
-
-    /// Whether first and second moments of α and (φ*)'' are exact, not only close.
-    pub fn is_exact(&self) -> bool {
-        self.exact
     }
 
     /// Visits the nodes of a piece on which u runs from `u[0]` to `u[1]`.
