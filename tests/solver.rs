@@ -1050,18 +1050,24 @@ mod fluctuations {
 
     #[test]
     fn law_1_and_law_2_by_a_dense_regression() {
-        for (activation, bias, potential) in [
-            (Activation::Abs, "uniform:1", "power:3,1"),
-            (Activation::Relu, "uniform:1.5", "power:4,0.5"),
-            (Activation::Relu, "triangular:1.5,0.5", "hypentropy:0.7"),
-            (Activation::Abs, "gaussian:0.7", "quadratic"),
-            (Activation::Relu, "uniform:1", "quadratic"),
+        let [figure1, figure2] = [Dataset::figure1(), Dataset::figure2()];
+        let one = Dataset::from_points(&[0.4], &[0.7]).unwrap();
+        for (dataset, activation, bias, potential) in [
+            (&figure2, Activation::Abs, "uniform:1", "power:3,1"),
+            (&figure1, Activation::Relu, "uniform:1.5", "power:4,0.5"),
+            (
+                &figure1,
+                Activation::Relu,
+                "triangular:1.5,0.5",
+                "hypentropy:0.7",
+            ),
+            (&figure2, Activation::Abs, "gaussian:0.7", "quadratic"),
+            (&figure1, Activation::Relu, "uniform:1", "quadratic"),
+            (&one, Activation::Relu, "uniform:1", "power:3,1"),
+            (&one, Activation::Abs, "triangular:1.5,0.5", "quadratic"),
         ] {
             let setting = Setting {
-                dataset: match activation {
-                    Activation::Relu => Dataset::figure1(),
-                    Activation::Abs => Dataset::figure2(),
-                },
+                dataset: dataset.clone(),
                 activation,
                 bias: bias.parse().unwrap(),
                 potential: potential.parse().unwrap(),
