@@ -9,7 +9,7 @@ use mirrorflow::{
         ensemble::{self, spread},
         fluctuation, prediction,
     },
-    setting::{Activation, Network, OutputInit, Scaling},
+    setting::{Activation, BiasDensity, Dataset, Network, OutputInit, Scaling, Setting},
     solver::{
         dual::Sheet,
         infinite_width::{self, Solution},
@@ -24,6 +24,18 @@ fn solved(activation: Activation, potential: &str) -> Solution {
     infinite_width::minimize(&figure(activation, potential, Scaling::Scaled)).unwrap()
 }
 
+/// The same with data and biases in another unit.
+fn solved_in(unit: f64, activation: Activation, potential: &str) -> Solution {
+    let setting = figure(activation, potential, Scaling::Scaled);
+    let x: Vec<f64> = setting.dataset.x().iter().map(|x| unit * x).collect();
+    infinite_width::minimize(&Setting {
+        dataset: Dataset::from_points(&x, setting.dataset.y()).unwrap(),
+        bias: BiasDensity::uniform(unit).unwrap(),
+        ..setting
+    })
+    .unwrap()
+}
+
 /// Means over knots by the midpoint rule, cut nowhere: right to 10⁻⁴.
 fn mean(h: &Solution, g: impl Fn(Sheet, f64) -> f64) -> f64 {
     let sheets = Sheet::of(h.setting().activation);
@@ -36,24 +48,33 @@ fn mean(h: &Solution, g: impl Fn(Sheet, f64) -> f64) -> f64 {
 /// Both ensembles of 2000 draws err by sd/√2000 in the mean, and by about as much in the deviation.
 #[test]
 fn the_error_is_that_of_the_limiting_process() {
-    let h = solved(Activation::Abs, "power:3,1");
-    let places: Vec<f64> = (0..61).map(|k| 1.5 * (f64::from(k) / 30.0 - 1.0)).collect();
-    let mut covariance = fluctuation::covariance(&h, &places).unwrap();
-    let trace = covariance.diag().sum();
-    covariance.diag_mut().mapv_inplace(|v| v + 1e-10 * trace);
-    let root = covariance.cholesky(UPLO::Lower).unwrap();
-    let normal = "gaussian:1".parse().unwrap();
-    let draws = Network::sample(&normal, OutputInit::Zero, 61 * 2000, 77).b;
-    let largest = |k: usize| {
-        let draw = Array1::from(draws.to_vec()[61 * k..61 * (k + 1)].to_vec());
-        root.dot(&draw).iter().fold(0.0_f64, |a, v| a.max(v.abs()))
-    };
-    let draws_of_the_largest: Vec<f64> = (0..2000).map(largest).collect();
-    let [mean, deviation] = spread(&draws_of_the_largest);
-    let [found, spread] = prediction::error(&h).unwrap();
-    let allowed = 5.0 * deviation * (2.0_f64 / 2000.0).sqrt();
-    assert!((found - mean).abs() < allowed, "{found} {mean} {allowed}");
-    assert!((spread - deviation).abs() < allowed, "{spread} {deviation}");
+    // Two data in the middle: the error is largest at the right edge.
+    let lopsided = infinite_width::minimize(&Setting {
+        dataset: Dataset::from_points(&[-0.2, 0.1], &[0.5, -0.25]).unwrap(),
+        ..figure(Activation::Abs, "power:3,1", Scaling::Scaled)
+    });
+    let figure_2 = solved_in(0.5, Activation::Abs, "power:3,1");
+    for (reach, h) in [(0.5, figure_2), (0.2, lopsided.unwrap())] {
+        let places: Vec<f64> = (0..61)
+            .map(|k| 1.5 * reach * (f64::from(k) / 30.0 - 1.0))
+            .collect();
+        let mut covariance = fluctuation::covariance(&h, &places).unwrap();
+        let trace = covariance.diag().sum();
+        covariance.diag_mut().mapv_inplace(|v| v + 1e-10 * trace);
+        let root = covariance.cholesky(UPLO::Lower).unwrap();
+        let normal = "gaussian:1".parse().unwrap();
+        let draws = Network::sample(&normal, OutputInit::Zero, 61 * 2000, 77).b;
+        let largest = |k: usize| {
+            let draw = Array1::from(draws.to_vec()[61 * k..61 * (k + 1)].to_vec());
+            root.dot(&draw).iter().fold(0.0_f64, |a, v| a.max(v.abs()))
+        };
+        let draws_of_the_largest: Vec<f64> = (0..2000).map(largest).collect();
+        let [mean, deviation] = spread(&draws_of_the_largest);
+        let [found, spread] = prediction::error(&h).unwrap();
+        let allowed = 5.0 * deviation * (2.0_f64 / 2000.0).sqrt();
+        assert!((found - mean).abs() < allowed, "{found} {mean} {allowed}");
+        assert!((spread - deviation).abs() < allowed, "{spread} {deviation}");
+    }
 }
 
 #[test]
@@ -94,26 +115,28 @@ fn rates_and_weights_are_those_of_the_minimiser() {
 /// A density: its integral over ever smaller cells is 1, and that over [0, v] is the share of x with |h''(x)| ≤ v.
 #[test]
 fn curvatures_occur_as_often_as_is_said() {
-    let h = solved(Activation::Abs, "power:3,1");
-    let bends: Vec<f64> = (0..20_000)
-        .map(|k| {
-            h.second_derivative(2.0 * (f64::from(k) + 0.5) / 20_000.0 - 1.0)
-                .abs()
-        })
-        .collect();
-    let most = bends.iter().fold(0.0_f64, |a, b| a.max(*b));
-    let cells = 4000;
-    let width = 1.01 * most / f64::from(cells);
-    let mut share = 0.0;
-    for k in 0..cells {
-        share += width * prediction::curvature_density(&h, (f64::from(k) + 0.5) * width);
-        if k % 400 == 399 {
-            let level = f64::from(k + 1) * width;
-            let counted = bends.iter().filter(|b| **b <= level).count() as f64 / 20_000.0;
-            assert!((share - counted).abs() < 5e-3, "{level}: {share} {counted}");
+    for unit in [1.0, 0.5] {
+        let h = solved_in(unit, Activation::Abs, "power:3,1");
+        let bends: Vec<f64> = (0..20_000)
+            .map(|k| {
+                h.second_derivative(unit * (2.0 * (f64::from(k) + 0.5) / 20_000.0 - 1.0))
+                    .abs()
+            })
+            .collect();
+        let most = bends.iter().fold(0.0_f64, |a, b| a.max(*b));
+        let cells = 4000;
+        let width = 1.01 * most / f64::from(cells);
+        let mut share = 0.0;
+        for k in 0..cells {
+            share += width * prediction::curvature_density(&h, (f64::from(k) + 0.5) * width);
+            if k % 400 == 399 {
+                let level = f64::from(k + 1) * width;
+                let counted = bends.iter().filter(|b| **b <= level).count() as f64 / 20_000.0;
+                assert!((share - counted).abs() < 5e-3, "{level}: {share} {counted}");
+            }
         }
+        assert!((share - 1.0).abs() < 5e-3, "{share}");
     }
-    assert!((share - 1.0).abs() < 5e-3, "{share}");
 }
 
 #[test]
