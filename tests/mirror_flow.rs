@@ -405,6 +405,23 @@ fn too_long_steps_diverge() {
     assert_eq!(run.status, Status::Diverged);
     assert_eq!((run.steps, run.evaluations), (1, 2));
     assert_eq!(run.time, 1e9);
+    // A linear model diverges by as many steps in any unit of values above 1.
+    let options = Options {
+        trained: Trained::OutputWeights,
+        ..Options::default()
+    };
+    let steps = [10, 20, 30].map(|power| {
+        let unit = 2.0_f64.powi(power);
+        let y = setting.dataset.y().iter().map(|y| unit * y).collect();
+        let setting = Setting {
+            dataset: setting.dataset.with_values(y).unwrap(),
+            ..setting.clone()
+        };
+        let run = mirror_descent::train(&setting, &initial, Rule::Euler, 100.0, &options);
+        assert_eq!(run.status, Status::Diverged);
+        run.steps
+    });
+    assert!(steps[0] > 1 && steps == [steps[0]; 3], "{steps:?}");
 }
 
 /// Found by fuzzing: knots slid along a datum to within the tolerance of steps, and networks said to be converged
@@ -490,24 +507,27 @@ fn a_flow_stops_at_its_loss() {
 #[test]
 fn displacements_are_told_apart() {
     let setting = figure(Activation::Relu, "power:3,1", Scaling::Scaled);
-    let initial = sample(&setting, 100, 0);
-    let run = flow(&setting, &initial, &Options::default());
-    let largest = |one: &Array1<f64>, other: &Array1<f64>| {
-        (one - other).iter().fold(0.0_f64, |a, v| a.max(v.abs()))
-    };
-    let network = &run.network;
-    let moved = [
-        (run.displacement.w, largest(&network.w, &initial.w)),
-        (run.displacement.b, largest(&network.b, &initial.b)),
-        (run.displacement.a, largest(&network.a, &initial.a)),
-        (run.displacement.d, (network.d - initial.d).abs()),
-    ];
-    for (k, (told, measured)) in moved.into_iter().enumerate() {
-        assert!(
-            (told - measured).abs() <= 1e-12 * measured,
-            "{told:e} {measured:e}"
-        );
-        assert!(moved.iter().skip(k + 1).all(|other| other.1 != measured));
+    // From large output weights, these move least.
+    for output in [OutputInit::Zero, "random:20,1".parse().unwrap()] {
+        let initial = Network::sample(&setting.bias, output, 100, 0);
+        let run = flow(&setting, &initial, &Options::default());
+        let largest = |one: &Array1<f64>, other: &Array1<f64>| {
+            (one - other).iter().fold(0.0_f64, |a, v| a.max(v.abs()))
+        };
+        let network = &run.network;
+        let moved = [
+            (run.displacement.w, largest(&network.w, &initial.w)),
+            (run.displacement.b, largest(&network.b, &initial.b)),
+            (run.displacement.a, largest(&network.a, &initial.a)),
+            (run.displacement.d, (network.d - initial.d).abs()),
+        ];
+        for (k, (told, measured)) in moved.into_iter().enumerate() {
+            assert!(
+                (told - measured).abs() <= 1e-12 * measured,
+                "{told:e} {measured:e}"
+            );
+            assert!(moved.iter().skip(k + 1).all(|other| other.1 != measured));
+        }
     }
 }
 

@@ -221,6 +221,48 @@ fn closed_forms_agree_with_gauss() {
     }
 }
 
+/// Pieces so short that the closed form would cancel, against Taylor's series; and what is too long for four points, by halves.
+#[test]
+fn short_pieces_do_not_cancel_and_long_ones_are_exact() {
+    let exact = |v: f64| DoubleDouble::from(v);
+    let form = |text: &str| ClosedForm::new(text.parse().unwrap()).unwrap();
+    let one = [exact(1.0); 2];
+    let growth = exact(1.0).exp();
+    let [sinh, cosh] = [growth - exact(1.0) / growth, growth + exact(1.0) / growth]
+        .map(|twice| twice * exact(0.25));
+    // α and its derivatives in u, where 3α² + 2α = 2u at α = 1, and where α = ½ sinh u at u = 1.
+    let power = [1.0, 0.25, -3.0 / 64.0, 27.0 / 1024.0, -405.0 / 16384.0].map(exact);
+    let change = 2.0_f64.powi(-20);
+    for (text, start, derivatives) in [
+        ("power:3,1", 2.5, power),
+        ("hypentropy:0.5", 1.0, [sinh, cosh, sinh, cosh, sinh]),
+    ] {
+        for sign in [1.0, -1.0] {
+            let ends = [start, start + change].map(|u| exact(sign * u));
+            let [left, right] = form(text).first_moments(ends, one);
+            let (mut whole, mut tilted, mut term) = (exact(0.0), exact(0.0), exact(1.0));
+            for (k, derivative) in (1..).zip(derivatives) {
+                whole = whole + term * derivative / exact(f64::from(k));
+                tilted = tilted + term * derivative / exact(f64::from(k + 1));
+                term = term * exact(change) / exact(f64::from(k));
+            }
+            for (found, expected) in [(left + right, whole), (right, tilted)] {
+                let off = (found * exact(sign) - expected) / expected;
+                assert!(
+                    off.high().abs() <= closed_form::ERROR,
+                    "{text} {sign}: {off:?}"
+                );
+            }
+        }
+    }
+    let form = form("hypentropy:0.5");
+    let [whole, one_half, other] =
+        [[1.0, 1.5], [1.0, 1.25], [1.25, 1.5]].map(|ends| form.first_moments(ends.map(exact), one));
+    let halves = (one_half[0] + one_half[1] + other[0] + other[1]) * exact(0.5);
+    let off = (whole[0] + whole[1] - halves) / halves;
+    assert!(off.high().abs() <= closed_form::ERROR, "{off:?}");
+}
+
 /// The bounds of Joldes, Muller and Popescu, and those that `double_double` states for the functions.
 #[test]
 fn double_double_arithmetic() {

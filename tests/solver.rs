@@ -807,6 +807,61 @@ mod finite_width {
         );
     }
 
+    /// Two neurons at four points: refused for what it is before the first step, but for values that need none.
+    #[test]
+    fn dependent_features_are_refused_where_they_are_needed() {
+        let x = [-0.75, -0.25, 0.25, 1.0];
+        for text in ["quadratic", "power:3,1", "power:5,1", "hypentropy:1"] {
+            for width in [1, 2, 3] {
+                let fitted = |y: [f64; 4]| {
+                    let setting = Setting {
+                        dataset: Dataset::from_points(&x, &y).unwrap(),
+                        activation: Activation::Relu,
+                        bias: BiasDensity::uniform(1.0).unwrap(),
+                        potential: text.parse().unwrap(),
+                        scaling: Scaling::Scaled,
+                    };
+                    let initial = Network::sample(&setting.bias, OutputInit::Zero, width, 0);
+                    bregman_projection::project(&setting, &initial)
+                };
+                let refused = fitted([1.0, 0.5, -0.25, 1.0]);
+                assert!(
+                    matches!(refused, Err(Error::NotInterpolable { .. })),
+                    "{text} {width}: {refused:?}"
+                );
+                let nothing = fitted([0.0; 4]).unwrap();
+                assert!(
+                    nothing.alpha.iter().all(|alpha| *alpha == 0.0),
+                    "{text} {width}"
+                );
+            }
+        }
+    }
+
+    /// Four neurons at four points, of which two are one but for 10⁻⁹: dependent to the digits that count.
+    #[test]
+    fn nearly_dependent_features_are_refused() {
+        let setting = Setting {
+            dataset: Dataset::from_points(&[-0.75, -0.25, 0.25, 1.0], &[1.0, 0.5, -0.25, 1.0])
+                .unwrap(),
+            activation: Activation::Relu,
+            bias: BiasDensity::uniform(1.0).unwrap(),
+            potential: Potential::quadratic(),
+            scaling: Scaling::Scaled,
+        };
+        for (apart, refused) in [(1e-9, true), (0.5, false)] {
+            let initial = Network {
+                w: Array1::ones(4),
+                b: vec![-0.875, -0.5, 0.0, apart].into(),
+                a: Array1::zeros(4),
+                d: 0.0,
+            };
+            let found = bregman_projection::project(&setting, &initial);
+            let error = matches!(found, Err(Error::NotInterpolable { .. }));
+            assert!(error == refused && found.is_err() == refused, "{found:?}");
+        }
+    }
+
     /// Sheets further apart still.
     #[test]
     fn what_rounding_hides_is_refused() {
