@@ -104,6 +104,19 @@ fn rates_and_weights_are_those_of_the_minimiser() {
         let largest = weights
             .map(|(sheet, c)| h.alpha(sheet, c).abs())
             .fold(0.0, f64::max);
+        // A cell of the midpoint rule at either end of each stretch.
+        let allowed = 2.0 * (m + 1) as f64 / 20_000.0;
+        for share in [0.05, 0.3, 0.8] {
+            let level = share * f.mirror_map(largest);
+            let expected = mean(&h, |sheet, c| {
+                f64::from(u8::from(h.dual_function(sheet, c).abs() <= level))
+            });
+            let found = h.dual_within(level);
+            assert!(
+                (found - expected).abs() <= allowed,
+                "{level}: {found} {expected}"
+            );
+        }
         let found = prediction::largest_weight(&h);
         assert!(
             found >= largest * (1.0 - 1e-12) && found <= 1.001 * largest,

@@ -158,24 +158,27 @@ fn multipliers_of_exact_minimizers() {
 #[test]
 fn units_do_not_matter() {
     let data = noise(300);
-    let solve = |unit: f64, height: f64| {
-        let x: Vec<f64> = data.x().iter().map(|x| unit * x).collect();
-        let y: Vec<f64> = data.y().iter().map(|y| height * y).collect();
-        let setting = Setting {
-            bias: uniform(unit),
-            ..setting(
-                Dataset::from_points(&x, &y).unwrap(),
-                Activation::Relu,
-                "quadratic",
-            )
+    let gaussian = |unit: f64| BiasDensity::gaussian(0.75 * unit).unwrap();
+    for bias in [uniform as fn(f64) -> BiasDensity, gaussian] {
+        let solve = |unit: f64, height: f64| {
+            let x: Vec<f64> = data.x().iter().map(|x| unit * x).collect();
+            let y: Vec<f64> = data.y().iter().map(|y| height * y).collect();
+            let setting = Setting {
+                bias: bias(unit),
+                ..setting(
+                    Dataset::from_points(&x, &y).unwrap(),
+                    Activation::Relu,
+                    "quadratic",
+                )
+            };
+            infinite_width::minimize(&setting).unwrap()
         };
-        infinite_width::minimize(&setting).unwrap()
-    };
-    let plain = solve(1.0, 1.0);
-    for (unit, height) in [(2f64.powi(-20), 1.0), (2f64.powi(20), 2f64.powi(30))] {
-        let other = solve(unit, height);
-        for x in [-1.4, -0.3, 0.0, 0.77] {
-            assert_eq!(other.value(unit * x), height * plain.value(x));
+        let plain = solve(1.0, 1.0);
+        for (unit, height) in [(2f64.powi(-20), 1.0), (2f64.powi(20), 2f64.powi(30))] {
+            let other = solve(unit, height);
+            for x in [-1.4, -0.3, 0.0, 0.77] {
+                assert_eq!(other.value(unit * x), height * plain.value(x));
+            }
         }
     }
 }
