@@ -658,6 +658,32 @@ fn points_are_enclosed_as_far_out_as_is_promised() {
     }
 }
 
+/// The gradient that a solution tells is the one in double-double: far below the rounding of its terms.
+#[test]
+fn what_is_left_of_the_gradient_is_told() {
+    for text in ["quadratic", "power:3,1", "hypentropy:1"] {
+        for activation in ACTIVATIONS {
+            let h = solved(
+                data(5),
+                activation,
+                "triangular:1.5,0.5",
+                text.parse().unwrap(),
+            );
+            let Expansion {
+                gradient,
+                magnitude,
+                ..
+            } = h.expansion();
+            for (left, size) in gradient.iter().zip(magnitude) {
+                assert!(
+                    left.abs() <= 1e-6 * f64::EPSILON * size,
+                    "{text} {activation:?}: {left:e}"
+                );
+            }
+        }
+    }
+}
+
 /// s²φ(α/s) on the values y is φ on y/s, s-fold: h̄, its cost s²-fold, and both enclosed as tightly.
 #[test]
 fn a_scale_of_the_potential_is_one_of_the_values() {

@@ -1094,6 +1094,31 @@ mod quadrature {
             }
         }
     }
+
+    /// The rule for |α|^(q−1) keeps its order where α changes its sign; a fine rule has half as many nodes again.
+    #[test]
+    fn singular_integrands_and_orders() {
+        let quadratic = Potential::quadratic();
+        let mut sum = 0.0;
+        Quadrature::singular_at_zero(quadratic).for_each([-1.0, 2.0], |node| {
+            sum += node.weight * node.alpha.abs().powf(1.5);
+        });
+        // α = u/2, and u = 3t − 1.
+        let exact = (1.0 + 2.0_f64.powf(2.5)) / (3.0 * 2.5 * 2.0_f64.powf(1.5));
+        assert!((sum / exact - 1.0).abs() <= 64.0 * EPS, "{sum} {exact}");
+        for text in ["quadratic", "power:2.5,1", "power:4,1", "hypentropy:1"] {
+            for bias in ["uniform:1", "gaussian:1"] {
+                let nodes = |order| {
+                    let (potential, bias) = (text.parse().unwrap(), bias.parse().unwrap());
+                    let mut count = 0;
+                    Quadrature::new(potential, bias, order).for_each([0.5, 1.0], |_| count += 1);
+                    count
+                };
+                let [base, fine] = [Order::Base, Order::Fine].map(nodes);
+                assert_eq!(fine, base + base / 2, "{text} {bias}");
+            }
+        }
+    }
 }
 
 /// The law of fluctuations by a dense regression on the nodes of another quadrature.
