@@ -1350,6 +1350,19 @@ mod interpolation {
         }
     }
 
+    /// The edge of the biases belongs to what is affine.
+    #[test]
+    fn a_datum_on_the_edge_is_outside() {
+        for sign in [1.0, -1.0] {
+            for activation in [Activation::Relu, Activation::Abs] {
+                let points = [(1.0, 0.0), (2.0, 1.0), (3.0, 5.0)].map(|(x, y)| (sign * x, y));
+                let error = infinite_width::minimize(&outside(activation, &points)).unwrap_err();
+                let said = "their y do not fit one such function";
+                assert!(error.to_string().contains(said), "{activation:?}: {error}");
+            }
+        }
+    }
+
     proptest! {
         #![proptest_config(config(512))]
 

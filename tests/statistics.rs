@@ -7,6 +7,7 @@ use mirrorflow::{
     evidence::{
         Evidence, distance,
         ensemble::{log_ratio, spread},
+        extrapolation::Limit,
         statistics::{self, Alternative, SIZE},
     },
 };
@@ -185,6 +186,17 @@ fn deviations_are_as_large_as_their_standard_errors() {
             !passes(squares / 4.0) && !passes(squares * 4.0),
             "{comparison}: {squares} for {count}"
         );
+    }
+}
+
+/// A limit of order s takes away what is in h^s; its error is what that was on the finer grid.
+#[test]
+fn limits_of_any_order_are_extrapolated() {
+    for order in [1.0, 2.0, 3.0] {
+        let value = |h: f64| [1.0 + h.powf(order), -2.0 * h.powf(order)];
+        let limit = Limit::of(&value(1.0), &value(0.5), 2.0, order);
+        assert_eq!(limit.values, [1.0, 0.0]);
+        assert_eq!(limit.error, 2.0 * 0.5_f64.powf(order));
     }
 }
 
