@@ -232,6 +232,34 @@ fn impossible_data_are_refused() {
     );
 }
 
+/// In doubles what is round-off depends on the size of the numbers, of inputs and of outputs.
+#[test]
+fn doubles_of_any_size_are_told_from_their_rounding() {
+    let sizes = [1.0, 2.0_f64.powi(-30), 2.0_f64.powi(30)];
+    let mut first = None;
+    for (unit, size) in sizes
+        .into_iter()
+        .flat_map(|unit| sizes.map(|size| (unit, size)))
+    {
+        let cost = RepresentationCost::<f64>::relu(unit);
+        let solved =
+            |x: [f64; 4], y: [f64; 4]| cost.minimizer(&x.map(|x| unit * x), &y.map(|y| size * y));
+        let kink = PiecewisePolynomial::absolute(&(0.25 * unit)).scaled(&(size / unit));
+        assert!(cost.terms(&kink).is_err(), "{unit:e} {size:e}");
+        let contradiction = solved([0.0, 1.5, 2.0, 3.0], [0.0, 1.0, 0.0, 1.0]);
+        assert!(
+            matches!(contradiction, Err(Error::NotInterpolable { .. })),
+            "{unit:e} {size:e}"
+        );
+        let h = solved([-0.5, 0.25, 0.7, 0.9], [0.3, -0.1, 1.0, 0.2])
+            .unwrap()
+            .function;
+        assert_close(h.value(&(0.25 * unit)), -0.1 * size, 1e-9);
+        let total = cost.terms(&h).unwrap().total() * (unit / size).powi(2);
+        assert_close(total, *first.get_or_insert(total), 1e-9);
+    }
+}
+
 #[test]
 fn misuse_is_refused() {
     let relu = Cost::relu(q(1, 1));
