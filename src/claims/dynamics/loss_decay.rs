@@ -151,7 +151,7 @@ impl Path {
     fn measure(name: &str, setting: &Setting, seed: u64) -> Result<Self> {
         let initial = Network::sample(&setting.bias, OutputInit::Zero, WIDTH, seed);
         let moments = observe(setting, &initial)?;
-        let late = moments[..].partition_point(Moment::is_resolved);
+        let late = moments.partition_point(Moment::is_resolved);
         let slowest = moments[late.min(moments.len() - 1)].slowest;
         let rate = |trained| late_rate(setting, &initial, trained);
         Ok(Self {
