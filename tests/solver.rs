@@ -1214,7 +1214,7 @@ mod fluctuations {
             let frozen = fluctuation::frozen_covariance(&h, &points).unwrap();
             let deviations = fluctuation::standard_deviations(&h, &points).unwrap();
             let size = frozen.diag().iter().fold(0.0_f64, |a, v| a.max(v.abs()));
-            // At the data a variance is 0 but for rounding, of either sign.
+            // Networks are at the data; the root of what variances may be off by below.
             let none = fluctuation::standard_deviations(&h, x).unwrap();
             assert!(
                 none.iter().all(|d| (0.0..=1e-5 * size.sqrt()).contains(d)),

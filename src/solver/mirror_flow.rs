@@ -35,7 +35,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// All parameters to the end, with a tolerance of one's own.
+    /// The default, a flow of all parameters to its end, but with this `tolerance` of a step (relative).
     pub const fn within(tolerance: f64) -> Self {
         Self {
             trained: Trained::All,
